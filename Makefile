@@ -1,0 +1,64 @@
+# tiercache: `make up` runs the whole platform on this machine, `make` lists what else there is.
+
+VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+# ARGS go to `tiercache up`; PKG and TESTFLAGS narrow the tests: make test PKG=./origin/... TESTFLAGS='-run Put'
+ARGS      ?=
+PKG       ?= ./...
+TESTFLAGS ?=
+# What runs the tests; .ci/run puts a counting runner here.
+GOTEST    ?= go test
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+.PHONY: up
+up: deps-up build ## build it and run the whole platform here; make up ARGS="--edges 3"
+	@bin/tiercache up $(ARGS)
+
+.PHONY: build
+build: ## build bin/tiercache
+	@mkdir -p bin
+	$(BUILD) -o bin/tiercache ./cmd/tiercache
+
+.PHONY: test
+test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Redis and NATS
+	$(GOTEST) -race -timeout 15m $(TESTFLAGS) $(PKG)
+
+.PHONY: test-short
+test-short: deps-test ## the quicker tests, without the race detector
+	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)
+
+.PHONY: vet
+vet:
+	go vet $(PKG)
+
+.PHONY: lint
+lint: ## staticcheck, at the version in .ci/tools.mod
+	go tool -modfile=.ci/tools.mod staticcheck $(PKG)
+
+.PHONY: fmt
+fmt: ## format all Go files
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+.PHONY: dist
+dist: ## static binaries for Linux on amd64 and arm64, and SHA256SUMS, in dist/
+	rm -rf dist
+	mkdir -p dist
+	GOOS=linux GOARCH=amd64 $(BUILD) -o dist/tiercache-$(VERSION)-linux-amd64 ./cmd/tiercache
+	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/tiercache-$(VERSION)-linux-arm64 ./cmd/tiercache
+	cd dist && sha256sum tiercache-* > SHA256SUMS && cat SHA256SUMS
+
+.PHONY: clean
+clean: ## remove what was built; the data folder stays
+	rm -rf bin dist
+
+# Programs that this machine lacks, installed with apt. Nothing is started.
+.PHONY: deps-up deps-test
+deps-up:
+	@.ci/deps up
+deps-test:
+	@.ci/deps test

@@ -1,0 +1,43 @@
+// Command tiercache is the one binary of the platform: every tier, the tools that talk to them and
+// `up`, which runs all of it on one machine. This package holds subcommands and wiring, nothing else.
+// Start reading at newRootCommand; each subcommand is one file named after it.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker (-X main.version=...).
+var version = "dev"
+
+func main() {
+	root := newRootCommand()
+	if cmd, err := root.ExecuteC(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+		os.Exit(exitCode(err))
+	}
+}
+
+// newRootCommand lists every subcommand.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tiercache",
+		Short:         "A self-hosted, multi-tier HTTP cache",
+		Long:          "tiercache is a self-hosted, multi-tier HTTP cache: edges with an in-memory L1,\nregional shields with a Redis L2, an origin in PostgreSQL and a control plane.\nRun `tiercache up` for the whole platform on this machine.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newUpCommand())
+	root.AddCommand(newEdgeCommand())
+	root.AddCommand(newRegionalCommand())
+	root.AddCommand(newControlCommand())
+	root.AddCommand(newStatusCommand())
+	root.AddCommand(newNATSCommand())
+	root.AddCommand(newOriginCommand())
+	root.AddCommand(newObjectCommand())
+	root.AddCommand(newVersionCommand())
+	return root
+}

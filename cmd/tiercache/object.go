@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"tiercache/origin/api"
+	"tiercache/origin/client"
+	"tiercache/shared/token"
+)
+
+func newObjectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "object",
+		Short: "Write, read and list the origin's objects",
+		Long: "Write, read and list the origin's objects.\n\n" +
+			"HOST/PATH names an object as its URL does, without the scheme: www.example.com/docs/a.html.\n" +
+			"The host * serves every host that has no object of its own at that path. What may not stand in\n" +
+			"a URL's path is percent-encoded; %XX stays as it is, so a literal percent sign is %25.",
+	}
+	var access originAccess
+	access.bind(cmd.PersistentFlags())
+	cmd.AddCommand(newObjectPut(&access), newObjectGet(&access), newObjectRemove(&access),
+		newObjectList(&access), newObjectImport(&access))
+	return cmd
+}
+
+// originAccess is how the object commands reach the origin and show who they are.
+type originAccess struct{ url, token, dataDir string }
+
+func (a *originAccess) bind(fs *pflag.FlagSet) {
+	fs.StringVar(&a.url, "origin", "http://127.0.0.1:7080", "URL of the origin")
+	fs.StringVar(&a.token, "token", "", "token with the role write, or read (default $"+token.Variable+", else <data-dir>/"+token.FileName+")")
+	fs.StringVar(&a.dataDir, "data-dir", token.DataDir(), "data directory of `tiercache up`")
+}
+
+// client returns a client for up to conns requests at a time.
+func (a *originAccess) client(conns int) (*client.Client, error) {
+	secret, err := token.Find(a.token, a.dataDir)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(a.url, secret, conns)
+}
+
+// splitObject takes HOST/PATH apart and brings the path into the form of a URL.
+func splitObject(arg string) (host, path string, err error) {
+	if strings.Contains(arg, "://") {
+		return "", "", fmt.Errorf("%q has a scheme: write HOST/PATH, such as www.example.com/index.html", arg)
+	}
+	host, path, ok := strings.Cut(arg, "/")
+	if host == "" || !ok {
+		return "", "", fmt.Errorf("%q is not HOST/PATH, such as www.example.com/index.html", arg)
+	}
+	return host, api.RepairPath("/" + path), nil
+}
+
+func newObjectRemove(access *originAccess) *cobra.Command {
+	var ifMatch string
+	cmd := &cobra.Command{
+		Use:   "rm HOST/PATH",
+		Short: "Delete an object",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			host, path, err := splitObject(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := access.client(1)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return c.Delete(cmd.Context(), host, path, ifMatch)
+		},
+	}
+	cmd.Flags().StringVar(&ifMatch, "if-match", "", "delete only if the object has this entity tag")
+	return cmd
+}

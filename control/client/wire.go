@@ -1,0 +1,36 @@
+package client
+
+import "time"
+
+// States of a node as control sees it. A node that was silent for ten minutes is not listed any more.
+const (
+	StateLive   = "live"   // heard within the last three seconds
+	StateSilent = "silent" // not heard for longer; it may be down or cut off from the bus
+)
+
+// Fleet is the reply of GET /v1/fleet.
+type Fleet struct {
+	Ready bool   `json:"ready" doc:"Whether every node is live and ready"`
+	Nodes []Node `json:"nodes" doc:"By tier and name"`
+}
+
+// Node is one member of the fleet, by its own last words.
+type Node struct {
+	Node        string    `json:"node" doc:"Unique name"`
+	Tier        string    `json:"tier" doc:"control, origin, regional or edge"`
+	Region      string    `json:"region"`
+	Addr        string    `json:"addr" doc:"host:port where it serves"`
+	Admin       string    `json:"admin" doc:"host:port of its admin listener"`
+	Version     string    `json:"version"`
+	Started     time.Time `json:"started"`
+	Ready       bool      `json:"ready" doc:"What it said last about itself"`
+	State       string    `json:"state" enum:"live,silent"`
+	LastHeardMS int64     `json:"last_heard_ms" doc:"Milliseconds since it was heard last"`
+}
+
+// Version is the reply of GET /v1/version.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	Node    string `json:"node"`
+}

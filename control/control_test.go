@@ -1,0 +1,289 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tiercache/control/client"
+	"tiercache/shared/bus"
+	"tiercache/shared/bus/natsd"
+	"tiercache/shared/telemetry"
+	"tiercache/shared/token"
+)
+
+const deadline = 15 * time.Second
+
+// node is a running control node.
+type node struct {
+	*Control
+	url, token string
+	stop       func() error
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return ln.Addr().String()
+}
+
+func prepare(t *testing.T, change func(*Config)) (*Control, string) {
+	t.Helper()
+	secret := token.Generate()
+	path := filepath.Join(t.TempDir(), "admin.token")
+	if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := DefaultConfig()
+	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version = freeAddr(t), freeAddr(t), path, "v1.2.3"
+	if change != nil {
+		change(&cfg)
+	}
+	tel, err := telemetry.New(t.Context(), telemetry.Config{}, cfg.Resource())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(cfg, tel, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, secret
+}
+
+func start(t *testing.T, change func(*Config)) *node {
+	t.Helper()
+	c, secret := prepare(t, change)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	n := &node{Control: c, url: "http://" + c.cfg.Listen, token: secret}
+	n.stop = func() error { cancel(); return <-done }
+	t.Cleanup(cancel)
+	eventually(t, "ready", func() bool { return c.health.Ready() && get(t, n.url+"/v1/version", "").StatusCode == 200 })
+	return n
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	timeout := time.After(deadline)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-timeout:
+			t.Fatal("never " + what)
+		}
+	}
+}
+
+// reply is a response whose body was read.
+type reply struct {
+	*http.Response
+	text string
+}
+
+func send(t *testing.T, method, url, authorization string) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return reply{Response: &http.Response{}}
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return reply{resp, string(body)}
+}
+
+func get(t *testing.T, url, authorization string) reply {
+	t.Helper()
+	return send(t, http.MethodGet, url, authorization)
+}
+
+func (n *node) client(t *testing.T, secret string) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{URL: n.url, Token: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestAPI_FleetNeedsAToken(t *testing.T) {
+	n := start(t, nil)
+	purger := token.Generate()
+	if err := n.tokens.Add(purger, token.Purge); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		authorization string
+		status        int
+	}{
+		"none":       {"", 401},
+		"unknown":    {"Bearer " + token.Generate(), 401},
+		"wrong role": {"Bearer " + purger, 403},
+		"admin":      {"Bearer " + n.token, 200},
+	} {
+		r := get(t, n.url+"/v1/fleet", c.authorization)
+		if r.StatusCode != c.status {
+			t.Errorf("%s: got %d %s", name, r.StatusCode, r.text)
+		}
+		if c.status == 401 && r.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no WWW-Authenticate", name)
+		}
+		if c.status != 200 {
+			expectProblem(t, r, c.status)
+		}
+	}
+	if err := n.stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// expectProblem checks the form of an error (RFC 9457, 3).
+func expectProblem(t *testing.T, r reply, status int) {
+	t.Helper()
+	var p client.Problem
+	if err := json.Unmarshal([]byte(r.text), &p); err != nil || p.Status != status || p.Title == "" || p.Detail == "" {
+		t.Errorf("%d: not a problem: %s", status, r.text)
+	}
+	if got := r.Header.Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("%d: Content-Type %q", status, got)
+	}
+}
+
+func TestAPI_UnknownPathsAndMethods(t *testing.T) {
+	n := start(t, nil)
+	for path, want := range map[string]int{"/": 404, "/v1/none": 404, "/docs": 404, "/v1/fleet/": 404} {
+		expectProblem(t, get(t, n.url+path, ""), want)
+	}
+	r := send(t, http.MethodPost, n.url+"/v1/fleet", "")
+	expectProblem(t, r, 405)
+	if got := r.Header.Get("Allow"); got != "GET, HEAD" {
+		t.Errorf("Allow %q", got)
+	}
+}
+
+func TestAPI_DescribesItself(t *testing.T) {
+	n := start(t, nil)
+	var doc struct {
+		OpenAPI string
+		Paths   map[string]map[string]struct{ Security []any }
+	}
+	if err := json.Unmarshal([]byte(get(t, n.url+"/openapi.json", "").text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1") || len(doc.Paths["/v1/fleet"]["get"].Security) != 1 || doc.Paths["/v1/version"] == nil {
+		t.Errorf("got %+v", doc)
+	}
+	if strings.Contains(get(t, n.url+"/v1/version", "").text, "$schema") {
+		t.Error("replies carry $schema")
+	}
+}
+
+func TestControl_AloneItIsItsOwnFleet(t *testing.T) {
+	n := start(t, nil)
+	eventually(t, "a ready fleet", func() bool {
+		f, err := n.client(t, n.token).Fleet(t.Context())
+		return err == nil && f.Ready && len(f.Nodes) == 1 && f.Nodes[0].Node == "control-1" && f.Nodes[0].Version == "v1.2.3"
+	})
+	v, err := n.client(t, "").Version(t.Context())
+	if err != nil || v.Version != "v1.2.3" || v.Node != "control-1" {
+		t.Errorf("got %+v, %v", v, err)
+	}
+	if text := get(t, "http://"+n.cfg.AdminListen+"/metrics", "").text; !strings.Contains(text, `tiercache_fleet_nodes{state="live",tier="control"} 1`) {
+		t.Errorf("no fleet metric in\n%.2000s", text)
+	}
+}
+
+func TestControl_HearsNodesOverNATS(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	if _, err := natsd.GenerateCredentials(dir); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, func(c *Config) { c.NATSURL, c.NATSSeedFile = "nats://"+addr, natsd.SeedFile(dir, "control") })
+
+	server, err := natsd.New(natsd.Config{Listen: addr, Credentials: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { _ = server.Run(ctx, func() {}) }()
+	edge := bus.Announce(
+		bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"},
+		func() bus.Hello { return bus.Hello{Tier: "edge", Node: "edge-1", Addr: "127.0.0.1:8080", Ready: true} },
+	)
+	go func() { _ = edge.Run(ctx, func() {}) }()
+
+	c := n.client(t, n.token)
+	eventually(t, "an edge in the fleet", func() bool {
+		f, err := c.Fleet(t.Context())
+		return err == nil && len(f.Nodes) == 2 && f.Nodes[1].Node == "edge-1" && f.Nodes[1].State == client.StateLive && f.Ready
+	})
+	cancel()
+	eventually(t, "an edge that is silent", func() bool {
+		f, err := c.Fleet(t.Context())
+		return err == nil && len(f.Nodes) == 2 && f.Nodes[1].State == client.StateSilent && !f.Ready
+	})
+}
+
+func TestControl_BadTokenFileIsNamed(t *testing.T) {
+	for text, want := range map[string]error{"my-secret\n": token.ErrMalformed, "none": os.ErrNotExist} {
+		path := filepath.Join(t.TempDir(), "token")
+		if text != "none" {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, _ := prepare(t, func(c *Config) { c.AdminTokenFile = path })
+		err := c.Run(t.Context())
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "my-secret") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestConfig_Validate(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"node":               func(c *Config) { c.Node = "a b" },
+		"listen":             func(c *Config) { c.Listen = "7070" },
+		"admin_token_file":   func(c *Config) { c.AdminTokenFile = "" },
+		"drain_timeout":      func(c *Config) { c.DrainTimeout = 0 },
+		"admin_listen":       func(c *Config) { c.Listen = "127.0.0.1:60000" },
+		"trace_sample_ratio": func(c *Config) { c.SampleRatio = 2 },
+	} {
+		cfg := DefaultConfig()
+		cfg.AdminTokenFile = "x"
+		change(&cfg)
+		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+	cfg := DefaultConfig()
+	cfg.AdminTokenFile = "x"
+	if err := cfg.Validate(); err != nil || cfg.AdminListen != "127.0.0.1:17070" {
+		t.Errorf("got %q, %v", cfg.AdminListen, err)
+	}
+}

@@ -1,0 +1,61 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+
+	"tiercache/edge/l1"
+	"tiercache/edge/peers"
+	"tiercache/shared/node"
+	"tiercache/shared/policy"
+	"tiercache/shared/proxy"
+	"tiercache/shared/proxy/foreign"
+	"tiercache/shared/proxy/listener"
+	"tiercache/shared/proxy/tier"
+	"tiercache/shared/runner"
+)
+
+// Build wires an edge node and returns its parts in the order of their start.
+func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
+	token, err := n.TierToken()
+	if err != nil {
+		return nil, err
+	}
+	services, err := policy.NewSet(cfg.Services)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := l1.New(l1.Config{Size: int64(cfg.L1Size)})
+	if err != nil {
+		return nil, fmt.Errorf("l1_size: %w", err)
+	}
+	tiers, foreigners := tier.New(token), foreign.New()
+	upstream, err := peers.New(peers.Config{
+		Region: cfg.Region, Regionals: cfg.Regionals, Origin: cfg.OriginURL, DirectCap: cfg.DirectCap,
+	}, tiers, foreigners, n.Health.Component("regional", false))
+	if err != nil {
+		return nil, err
+	}
+	p, err := proxy.New(proxy.Config{
+		Node: cfg.Node, FacesClients: true, TierToken: token,
+		MaxObject: cfg.maxObject(), MaxFills: cfg.MaxFills, MaxRequestBody: int64(cfg.MaxRequestBody),
+	}, proxy.Deps{Store: cache, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()})
+	if err != nil {
+		return nil, err
+	}
+	if err := observe(n.Telemetry.Meter(), p, cache, upstream); err != nil {
+		return nil, err
+	}
+	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, p.Serve), n.Log)
+	return []runner.Part{
+		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
+			ready()
+			<-ctx.Done()
+			p.Drain(cfg.DrainTimeout)
+			tiers.Close()
+			foreigners.Close()
+			return nil
+		}},
+		{Name: "listener", Run: front.Run},
+	}, nil
+}

@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"tiercache/origin/api"
+)
+
+// expectAbove is the size of a body from which on the client asks before it sends.
+const expectAbove = 1 << 20
+
+// PutRequest is one write. Host and Path name the object, Path percent-encoded.
+type PutRequest struct {
+	Host, Path string
+	Body       io.Reader
+	Size       int64             // -1: not known
+	SHA256     []byte            // the body's, checked by the origin; nil: not known
+	Fields     map[string]string // response fields to store, such as Content-Type
+	IfMatch    string            // entity tag or *; empty: no condition
+	IfNone     string            // If-None-Match; empty: no condition
+}
+
+// Put stores an object.
+func (c *Client) Put(ctx context.Context, p PutRequest) (api.Object, error) {
+	req, err := c.request(ctx, http.MethodPut, p.Host, p.Path, "", io.NopCloser(p.Body))
+	if err != nil {
+		return api.Object{}, err
+	}
+	req.ContentLength = p.Size
+	if p.Size == 0 {
+		req.Body = http.NoBody
+	}
+	if p.Size < 0 || p.Size > expectAbove {
+		req.Header.Set("Expect", "100-continue")
+	}
+	fields := maps.Clone(p.Fields)
+	if fields == nil {
+		fields = map[string]string{}
+	}
+	fields["If-Match"], fields["If-None-Match"] = p.IfMatch, p.IfNone
+	if p.SHA256 != nil {
+		fields["Repr-Digest"] = "sha-256=:" + base64.StdEncoding.EncodeToString(p.SHA256) + ":"
+	}
+	for name, value := range fields {
+		if value != "" {
+			req.Header.Set(name, value)
+		}
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return api.Object{}, err
+	}
+	var o api.Object
+	return o, document(resp, &o)
+}
+
+// Get returns the object's response; the caller closes its body. Version 0 is the current one.
+func (c *Client) Get(ctx context.Context, host, path string, version int64) (*http.Response, error) {
+	query := ""
+	if version != 0 {
+		query = "version=" + strconv.FormatInt(version, 10)
+	}
+	req, err := c.request(ctx, http.MethodGet, host, path, query, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(req)
+}
+
+// Delete removes an object; ifMatch may be empty.
+func (c *Client) Delete(ctx context.Context, host, path, ifMatch string) error {
+	req, err := c.request(ctx, http.MethodDelete, host, path, "", nil)
+	if err != nil {
+		return err
+	}
+	if ifMatch != "" {
+		req.Header.Set("If-Match", ifMatch)
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// Versions lists the kept versions of an object, the newest first.
+func (c *Client) Versions(ctx context.Context, host, path string) ([]api.Object, error) {
+	listing, err := c.listing(ctx, host, path, "versions")
+	return listing.Objects, err
+}
+
+// List yields the objects of a host whose paths start with prefix, in order of their paths, a page of
+// api.MaxPage at a time. It ends with the first error.
+func (c *Client) List(ctx context.Context, host, prefix string) iter.Seq2[api.Object, error] {
+	return func(yield func(api.Object, error) bool) {
+		q := url.Values{"limit": {strconv.Itoa(api.MaxPage)}, "prefix": {prefix}}
+		for {
+			page, err := c.listing(ctx, host, "", q.Encode())
+			if err != nil {
+				yield(api.Object{}, err)
+				return
+			}
+			for _, o := range page.Objects {
+				if !yield(o, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			q.Set("after", page.Next)
+		}
+	}
+}
+
+func (c *Client) listing(ctx context.Context, host, path, query string) (api.Listing, error) {
+	req, err := c.request(ctx, http.MethodGet, host, path, query, nil)
+	if err != nil {
+		return api.Listing{}, err
+	}
+	resp, err := c.do(req)
+	if err != nil {
+		return api.Listing{}, err
+	}
+	var l api.Listing
+	return l, document(resp, &l)
+}

@@ -1,0 +1,101 @@
+package origin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// metrics are the origin's instruments. Labels are bounded: three routes, known methods, statuses.
+type metrics struct {
+	requests metric.Int64Counter
+	duration metric.Float64Histogram
+	bytes    metric.Int64Counter
+}
+
+// measured is a Store that can say what it is doing. A Store need not.
+type measured interface {
+	Pool() Pool
+	Counts() Counts
+}
+
+func newMetrics(meter metric.Meter, store Store) (*metrics, error) {
+	m := &metrics{}
+	var err error
+	if m.requests, err = meter.Int64Counter("tiercache_origin_requests",
+		metric.WithDescription("Requests by route, method and status.")); err != nil {
+		return nil, err
+	}
+	if m.duration, err = meter.Float64Histogram("tiercache_origin_request_duration", metric.WithUnit("s"),
+		metric.WithDescription("Time from a request's head to the end of its reply.")); err != nil {
+		return nil, err
+	}
+	if m.bytes, err = meter.Int64Counter("tiercache_origin_body", metric.WithUnit("By"),
+		metric.WithDescription("Bytes of bodies, by direction: in from writers, out to readers.")); err != nil {
+		return nil, err
+	}
+	if s, ok := store.(measured); ok {
+		return m, observe(meter, s)
+	}
+	return m, nil
+}
+
+func (m *metrics) record(ctx context.Context, r route, method string, w *reply, took time.Duration) {
+	route := attribute.String("route", r.String())
+	m.requests.Add(ctx, 1, metric.WithAttributes(route,
+		attribute.String("method", methodLabel(method)), attribute.Int("status", w.status)))
+	m.duration.Record(ctx, took.Seconds(), metric.WithAttributes(route))
+	m.bytes.Add(ctx, w.received, metric.WithAttributes(attribute.String("direction", "in")))
+	m.bytes.Add(ctx, w.bytes, metric.WithAttributes(attribute.String("direction", "out")))
+}
+
+// methodLabel is the method, or "other", because a client may invent methods.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPost, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// observe registers instruments that ask the store when they are scraped.
+func observe(meter metric.Meter, s measured) error {
+	connections, err := meter.Int64ObservableGauge("tiercache_origin_db_connections",
+		metric.WithDescription("Database connections by state; limit is the most there may be."))
+	if err != nil {
+		return err
+	}
+	waited, err := meter.Float64ObservableCounter("tiercache_origin_db_wait", metric.WithUnit("s"),
+		metric.WithDescription("Time that calls have spent getting a connection."))
+	if err != nil {
+		return err
+	}
+	removed, err := meter.Int64ObservableCounter("tiercache_origin_removed",
+		metric.WithDescription("What was removed from the database, by kind: versions, bodies and abandoned uploads."))
+	if err != nil {
+		return err
+	}
+	corrupt, err := meter.Int64ObservableCounter("tiercache_origin_corrupt_chunks",
+		metric.WithDescription("Chunks that were missing or did not match their checksum when read."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		pool, counts := s.Pool(), s.Counts()
+		state := func(name string) metric.ObserveOption { return metric.WithAttributes(attribute.String("state", name)) }
+		kind := func(name string) metric.ObserveOption { return metric.WithAttributes(attribute.String("kind", name)) }
+		o.ObserveInt64(connections, pool.Busy, state("busy"))
+		o.ObserveInt64(connections, pool.Total-pool.Busy, state("idle"))
+		o.ObserveInt64(connections, pool.Limit, state("limit"))
+		o.ObserveFloat64(waited, pool.Waited.Seconds())
+		o.ObserveInt64(removed, int64(counts.VersionsRemoved), kind("version"))
+		o.ObserveInt64(removed, int64(counts.BodiesRemoved), kind("body"))
+		o.ObserveInt64(removed, int64(counts.UploadsAbandoned), kind("upload"))
+		o.ObserveInt64(corrupt, int64(counts.CorruptChunks))
+		return nil
+	}, connections, waited, removed, corrupt)
+	return err
+}

@@ -1,0 +1,91 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"tiercache/origin"
+)
+
+// SQLSTATEs that decide what a caller is told.
+const (
+	stateDiskFull        = "53100"
+	stateForeignKey      = "23503"
+	stateLockUnavailable = "55P03"
+	stateReadOnly        = "25006"
+	stateIOError         = "58030"
+)
+
+// unavailableClasses are the SQLSTATE classes of a server that cannot work now but may soon:
+// connection exceptions, rollbacks, resources, operator intervention.
+func unavailableClasses() [4]string { return [4]string{"08", "40", "53", "57"} }
+
+// classify turns what pgx returns into the errors that an origin.Store promises. What it does not know
+// stays as it is and is a fault of ours.
+func classify(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, pgx.ErrNoRows), known(err), isScan(err):
+		return err
+	case errors.As(err, &pg):
+		return classifyState(pg.Code, err)
+	}
+	return fmt.Errorf("%w: %w", origin.ErrUnavailable, err)
+}
+
+func classifyState(code string, err error) error {
+	switch code {
+	case stateDiskFull:
+		return fmt.Errorf("%w: %w", origin.ErrDiskFull, err)
+	case stateLockUnavailable, stateReadOnly, stateIOError:
+		return fmt.Errorf("%w: %w", origin.ErrUnavailable, err)
+	}
+	for _, class := range unavailableClasses() {
+		if strings.HasPrefix(code, class) {
+			return fmt.Errorf("%w: %w", origin.ErrUnavailable, err)
+		}
+	}
+	return err
+}
+
+// known reports whether err is one of the Store's own already.
+func known(err error) bool {
+	for _, own := range [...]error{
+		origin.ErrNotFound, origin.ErrPrecondition, origin.ErrDigest, origin.ErrUnavailable,
+		origin.ErrDiskFull, origin.ErrCorrupt, origin.ErrExpired,
+	} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// lost reports whether err says that the connection is gone rather than that the server refused.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil, errors.Is(err, pgx.ErrNoRows), known(err), isScan(err),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	case errors.As(err, &pg):
+		return strings.HasPrefix(pg.Code, "57P") // the server is shutting down or has crashed
+	}
+	return true
+}
+
+func isForeignKey(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == stateForeignKey
+}
+
+// isScan reports whether a value did not fit its variable, which is a fault of ours.
+func isScan(err error) bool {
+	var scan pgx.ScanArgError
+	return errors.As(err, &scan)
+}

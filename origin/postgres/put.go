@@ -1,0 +1,159 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tiercache/origin"
+)
+
+// Put implements origin.Store. A write that would change nothing leaves the current version as it is,
+// so that a client may repeat a write that it is not sure about.
+func (s *Store) Put(ctx context.Context, up origin.Upload) (origin.Object, bool, error) {
+	if _, err := s.db(); err != nil {
+		return origin.Object{}, false, err
+	}
+	if up.Fields == nil {
+		up.Fields = origin.Fields{} // a nil map would be a JSON null
+	}
+	u, err := s.receive(ctx, up.Body)
+	if err != nil {
+		u.abandon(ctx)
+		return origin.Object{}, false, err
+	}
+	digest := u.digest()
+	if up.Digest != nil && *up.Digest != digest {
+		u.abandon(ctx)
+		return origin.Object{}, false, fmt.Errorf("%w: it has %s", origin.ErrDigest, digest.Field())
+	}
+	object, created, err := s.replace(ctx, up, u, digest)
+	if err != nil || object.BodyID != u.id {
+		u.abandon(ctx)
+	}
+	return object, created, err
+}
+
+// replace makes the upload the current version of its address, in one transaction.
+func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest origin.Digest) (object origin.Object, created bool, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		current, err := lockAddress(ctx, tx, up.Address)
+		if err != nil {
+			return err
+		}
+		if !up.Conditions.Hold(current) {
+			return origin.ErrPrecondition
+		}
+		if current != nil && current.Same(digest, up.Fields) {
+			object = *current
+			return nil
+		}
+		created = current == nil
+		object = origin.Object{Address: up.Address, Digest: digest, Size: u.size, Fields: up.Fields}
+		if object.BodyID, err = u.finish(ctx, tx, digest); err != nil {
+			return err
+		}
+		return s.switchVersion(ctx, tx, &object, current)
+	})
+	if err != nil {
+		return origin.Object{}, false, err
+	}
+	return object, created, nil
+}
+
+// lockAddress creates the address' row if need be, locks it until the transaction ends and returns the
+// current version, nil when there is none. The update that changes nothing is there because a
+// conflicting insert alone would lock no row, and two creations would not see each other.
+func lockAddress(ctx context.Context, tx pgx.Tx, a origin.Address) (*origin.Object, error) {
+	var version *int64
+	err := tx.QueryRow(ctx, `INSERT INTO origin.objects AS o (host, path) VALUES ($1, $2)
+		ON CONFLICT (host, path) DO UPDATE SET version_id = o.version_id RETURNING version_id`, a.Host, a.Path).Scan(&version)
+	if err != nil {
+		return nil, fmt.Errorf("lock the object: %w", err)
+	}
+	return currentIn(ctx, tx, version)
+}
+
+// switchVersion inserts o as a new version, ends the current one and points the address at o. It sets
+// o.Version and o.Created, which never goes back although clocks may.
+func (s *Store) switchVersion(ctx context.Context, tx pgx.Tx, o, current *origin.Object) error {
+	var earliest time.Time
+	if current != nil {
+		earliest = current.Created
+	}
+	err := tx.QueryRow(ctx, `INSERT INTO origin.versions (host, path, body_id, fields, created_at)
+		VALUES ($1, $2, $3, $4, greatest(clock_timestamp(), $5)) RETURNING id, created_at`,
+		o.Host, o.Path, o.BodyID, o.Fields, earliest).Scan(&o.Version, &o.Created)
+	if err != nil {
+		return fmt.Errorf("insert the version: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE origin.objects SET version_id = $3 WHERE host = $1 AND path = $2`, o.Host, o.Path, o.Version); err != nil {
+		return fmt.Errorf("switch the version: %w", err)
+	}
+	if current == nil {
+		return nil
+	}
+	return s.endVersion(ctx, tx, current)
+}
+
+// endVersion marks o as replaced and removes the versions of its address that are too many.
+func (s *Store) endVersion(ctx context.Context, tx pgx.Tx, o *origin.Object) error {
+	if _, err := tx.Exec(ctx, `UPDATE origin.versions SET ended_at = clock_timestamp() WHERE id = $1`, o.Version); err != nil {
+		return fmt.Errorf("end the old version: %w", err)
+	}
+	var removed int64
+	err := tx.QueryRow(ctx, `WITH gone AS (
+			DELETE FROM origin.versions WHERE host = $1 AND path = $2 AND ended_at IS NOT NULL AND id NOT IN (
+				SELECT id FROM origin.versions WHERE host = $1 AND path = $2 ORDER BY id DESC LIMIT $3)
+			RETURNING body_id
+		), `+releaseGone, o.Host, o.Path, s.cfg.KeepVersions).Scan(&removed)
+	if err != nil {
+		return fmt.Errorf("remove old versions: %w", err)
+	}
+	s.versionsRemoved.Add(uint64(removed))
+	return nil
+}
+
+// releaseGone hands the bodies of the versions deleted in the common table gone to clean-up, and
+// returns how many versions there were.
+const releaseGone = `released AS (
+		INSERT INTO origin.released (body_id, at) SELECT DISTINCT body_id, clock_timestamp() FROM gone WHERE body_id IS NOT NULL
+	) SELECT count(*) FROM gone`
+
+// Delete implements origin.Store. What remains is a version that records the delete.
+func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Conditions) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		current, err := lockExisting(ctx, tx, a)
+		switch {
+		case err != nil:
+			return err
+		case !c.Hold(current):
+			return origin.ErrPrecondition
+		case current == nil:
+			return origin.ErrNotFound
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM origin.objects WHERE host = $1 AND path = $2`, a.Host, a.Path); err != nil {
+			return fmt.Errorf("delete the object: %w", err)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO origin.versions (host, path, fields, deleted, ended_at)
+			VALUES ($1, $2, '{}', true, clock_timestamp())`, a.Host, a.Path); err != nil {
+			return fmt.Errorf("record the delete: %w", err)
+		}
+		return s.endVersion(ctx, tx, current)
+	})
+}
+
+// lockExisting locks the address' row if there is one and returns its current version, else nil.
+func lockExisting(ctx context.Context, tx pgx.Tx, a origin.Address) (*origin.Object, error) {
+	rows, err := tx.Query(ctx, `SELECT version_id FROM origin.objects WHERE host = $1 AND path = $2 FOR UPDATE`, a.Host, a.Path)
+	if err != nil {
+		return nil, fmt.Errorf("lock the object: %w", err)
+	}
+	versions, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil || len(versions) == 0 {
+		return nil, err
+	}
+	return currentIn(ctx, tx, &versions[0])
+}

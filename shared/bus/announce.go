@@ -1,0 +1,64 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"tiercache/shared/runner"
+)
+
+// HelloInterval is how often a node announces itself.
+const HelloInterval = time.Second
+
+// goodbyeTimeout bounds the last message of a node that stops.
+const goodbyeTimeout = 500 * time.Millisecond
+
+// Announce is the part by which a node is on the bus: it connects as cfg says and sends what hello
+// returns every second, and once more, not ready, when it stops. It is ready at once and never fails
+// for want of NATS. Without a URL it does nothing.
+func Announce(cfg Config, hello func() Hello) runner.Part {
+	return runner.Part{Name: component, Run: func(ctx context.Context, ready func()) error {
+		if cfg.URL == "" {
+			ready()
+			<-ctx.Done()
+			return nil
+		}
+		b, err := Connect(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		ready()
+		return b.announce(ctx, hello)
+	}}
+}
+
+// announce ends with an error only for a message that can never be sent.
+func (b *Bus) announce(ctx context.Context, hello func() Hello) error {
+	tick := time.NewTicker(HelloInterval)
+	defer tick.Stop()
+	for {
+		if err := b.PublishHello(hello()); errors.Is(err, ErrName) || errors.Is(err, ErrHello) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			b.goodbye(hello())
+			return nil
+		}
+	}
+}
+
+// goodbye makes the stop known at once instead of after a silence; that it may fail is why the
+// silence is watched too.
+func (b *Bus) goodbye(h Hello) {
+	h.Ready = false
+	if b.PublishHello(h) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+	defer cancel()
+	_ = b.Flush(ctx)
+}

@@ -1,0 +1,191 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"tiercache/shared/runner"
+)
+
+const (
+	// component is the bus's name in /readyz.
+	component = "nats"
+
+	dialTimeout   = 2 * time.Second
+	reconnectWait = 250 * time.Millisecond
+	jitter        = 250 * time.Millisecond // so that a fleet does not come back in one instant
+	pingInterval  = 5 * time.Second
+	maxPings      = 2 // unanswered ones, then the connection counts as dead
+
+	// Bounds of what a subscription holds for a slow reader.
+	pendingMessages = 4096
+	pendingBytes    = 4 << 20
+)
+
+// ErrDisconnected says that there is no connection to NATS at the moment, so that a message was not sent.
+var ErrDisconnected = errors.New("not connected to NATS")
+
+// Config of a connection.
+type Config struct {
+	URL      string // nats://host:port, comma separated when there are several servers
+	SeedFile string // file with the nkey seed of this node's role; empty: no authentication
+	Name     string // shown in the server's own reports, such as edge-1
+	Role     string // edge, regional, origin or control: decides where replies may arrive
+
+	Log    *slog.Logger   // one line a change of state; nil discards them
+	Health *runner.Health // gets the component "nats", not required; nil: none
+}
+
+// Validate reports a setting that Connect would refuse.
+func (c Config) Validate() error {
+	if c.URL == "" {
+		return errors.New("bus: no NATS URL")
+	}
+	if err := ValidName(c.Role); err != nil {
+		return fmt.Errorf("bus: role: %w", err)
+	}
+	return nil
+}
+
+// Bus is a connection to NATS, there or on its way back. It is safe for concurrent use.
+type Bus struct {
+	conn   *nats.Conn
+	log    *slog.Logger
+	health *runner.Component
+
+	mu struct {
+		sync.Mutex
+		lastError string // logged already
+	}
+}
+
+// Connect starts connecting and returns at once: a server that is not there yet is waited for in the
+// background, for ever. An error is one of configuration, such as a seed file that cannot be read.
+// The caller must call Close.
+func Connect(_ context.Context, cfg Config) (*Bus, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	b := newBus(cfg)
+	options, err := b.options(cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.health.Fail("connecting")
+	b.conn, err = nats.Connect(cfg.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("bus: connect: %w", err)
+	}
+	return b, nil
+}
+
+func newBus(cfg Config) *Bus {
+	health := cmp.Or(cfg.Health, runner.NewHealth())
+	b := &Bus{log: cfg.Log, health: health.Component(component, false)}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	return b
+}
+
+func (b *Bus) options(cfg Config) ([]nats.Option, error) {
+	options := []nats.Option{
+		nats.Name(cfg.Name),
+		nats.CustomInboxPrefix(inboxPrefix + cfg.Role),
+		nats.Timeout(dialTimeout),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials may be repaired while we wait
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(jitter, jitter),
+		nats.ReconnectBufSize(-1), // none: what is sent while disconnected fails
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(maxPings),
+		nats.ConnectHandler(b.connected),
+		nats.ReconnectHandler(b.connected),
+		nats.DisconnectErrHandler(b.disconnected),
+		nats.ReconnectErrHandler(b.disconnected),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.failed(err) }),
+	}
+	if cfg.SeedFile == "" {
+		return options, nil
+	}
+	seed, err := nats.NkeyOptionFromSeed(cfg.SeedFile)
+	if err != nil {
+		return nil, fmt.Errorf("bus: nats_seed_file %s: %w", cfg.SeedFile, err)
+	}
+	return append(options, seed), nil
+}
+
+func (b *Bus) connected(c *nats.Conn) {
+	b.health.OK("connected to " + c.ConnectedUrlRedacted())
+	b.log.Info("connected to NATS", "url", c.ConnectedUrlRedacted())
+	b.forget()
+}
+
+// disconnected is called for a connection that was lost and for each attempt that failed.
+func (b *Bus) disconnected(c *nats.Conn, err error) {
+	if err == nil || c.IsClosed() {
+		return // our own Close
+	}
+	b.health.Fail(err.Error())
+	b.report("no connection to NATS, trying on", err)
+}
+
+// failed is called for what the server refuses and for slow subscriptions; the connection stands.
+func (b *Bus) failed(err error) { b.report("NATS reports an error", err) }
+
+// report logs an error unless it is the same as the one before: attempts repeat several times a second.
+func (b *Bus) report(message string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.lastError == err.Error() {
+		return
+	}
+	b.mu.lastError = err.Error()
+	b.log.Warn(message, "error", err)
+}
+
+func (b *Bus) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.lastError = ""
+}
+
+// publish sends one message. ErrDisconnected when there is no connection; nil means that the message
+// was handed to the connection, not that anybody got it.
+func (b *Bus) publish(subject string, payload []byte) error {
+	if !b.conn.IsConnected() {
+		return ErrDisconnected
+	}
+	if err := b.conn.Publish(subject, payload); err != nil {
+		return fmt.Errorf("publish %s: %w", subject, err)
+	}
+	return nil
+}
+
+// subscribe calls handle for each message, one at a time, until the returned function is called. It
+// survives reconnects.
+func (b *Bus) subscribe(subject string, handle func(subject string, payload []byte)) (stop func(), err error) {
+	sub, err := b.conn.Subscribe(subject, func(m *nats.Msg) { handle(m.Subject, m.Data) })
+	if err != nil {
+		return nil, fmt.Errorf("subscribe %s: %w", subject, err)
+	}
+	if err := sub.SetPendingLimits(pendingMessages, pendingBytes); err != nil {
+		return nil, fmt.Errorf("subscribe %s: %w", subject, err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil // fails only when it or the connection is closed already
+}
+
+// Flush waits until the server has read what was published before.
+func (b *Bus) Flush(ctx context.Context) error { return b.conn.FlushWithContext(ctx) }
+
+// Close ends the connection and all subscriptions; a handler that runs is not waited for.
+func (b *Bus) Close() { b.conn.Close() }

@@ -1,0 +1,40 @@
+package natsd
+
+import (
+	"github.com/nats-io/nats-server/v2/server"
+
+	"tiercache/shared/bus"
+)
+
+// Roles lists the roles that have a key, one for each tier.
+func Roles() []string { return []string{"control", "origin", "regional", "edge"} }
+
+// Permissions says which subjects a role may publish to and subscribe to. Control may use all of
+// ours and answer any role; the others announce themselves under their own tier, follow the control
+// log and read replies to their own role.
+func Permissions(role string) (publish, subscribe []string) {
+	if role == "control" {
+		publish = []string{bus.Root + ">"}
+		for _, r := range Roles() {
+			publish = append(publish, bus.Inbox(r))
+		}
+		return publish, []string{bus.Root + ">", bus.Inbox(role)}
+	}
+	return []string{bus.HelloRoot + role + ".>"}, []string{bus.LogRoot + ">", bus.Inbox(role)}
+}
+
+// users are the server's clients: one nkey a role, nobody else.
+func users(keys map[string]string) []*server.NkeyUser {
+	list := make([]*server.NkeyUser, 0, len(keys))
+	for _, role := range Roles() {
+		publish, subscribe := Permissions(role)
+		list = append(list, &server.NkeyUser{
+			Nkey: keys[role],
+			Permissions: &server.Permissions{
+				Publish:   &server.SubjectPermission{Allow: publish},
+				Subscribe: &server.SubjectPermission{Allow: subscribe},
+			},
+		})
+	}
+	return list
+}

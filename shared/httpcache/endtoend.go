@@ -1,0 +1,95 @@
+package httpcache
+
+// hopByHop are the fields of one connection (RFC 9110, 7.6.1) and those of a proxy's own authentication
+// (RFC 9111, 3.1). Trailer goes with the framing that it belongs to.
+var hopByHop = [...]string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
+}
+
+// endToEnd are fields that a Connection field cannot remove. A sender must not name such fields there
+// (RFC 9110, 7.6.1); one that does wants to take away, behind our back, what the next tier decides by:
+// credentials, the loop guard, who asks for what, or how long the answer is good.
+var endToEnd = [...]string{
+	"Age", "Authorization", "Cache-Control", "CDN-Cache-Control", "CDN-Loop", "Content-Encoding", "Content-Length",
+	"Content-Range", "Content-Type", "Cookie", "Date", "ETag", "Expires", "Forwarded", "Host", "Last-Modified",
+	"Location", "Origin", "Set-Cookie", "Vary", "Via",
+}
+
+// endToEndPrefixes are families of such fields.
+var endToEndPrefixes = [...]string{"X-Forwarded-", "Tiercache-", "If-"}
+
+// conditionFields are a client's own conditions and its range. They are about what the client has, not
+// about what the cache has.
+var conditionFields = [...]string{
+	"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range",
+}
+
+// StoredFields are the fields of a response to keep, in memory of their own: without those of the
+// connection, without those that Connection or the qualified no-cache="f" and private="f" name, without
+// Age, which is in m and grows (RFC 9111, 3.1). A response without a valid Date gets that of its arrival
+// (RFC 9110, 6.6.1). It may be called again on its own result.
+func StoredFields(h Header, m *Meta) Fields {
+	dropped := append(connectionNamed(h), withheldFields(h, m)...)
+	dropped = append(dropped, "Age")
+	if m.Date == 0 {
+		dropped = append(dropped, "Date")
+	}
+	f := collect(h, dropped)
+	if m.Date == 0 {
+		f = append(f, Field{Name: "Date", Value: string(AppendDate(nil, m.date()))})
+	}
+	return own(f)
+}
+
+// ForwardFields are the fields of a request to send to the next tier, in memory of their own: without
+// those of the connection and those that Connection names. The client's conditions are kept; they are
+// right only for a request that bypasses the cache.
+func ForwardFields(h Header) Fields {
+	return own(collect(h, connectionNamed(h)))
+}
+
+// FillFields are ForwardFields without the client's conditions and Range: those of a request whose whole
+// response is to be stored. A 304 can then only be the answer to Conditional's fields.
+func FillFields(h Header) Fields {
+	return own(collect(h, append(connectionNamed(h), conditionFields[:]...)))
+}
+
+// collect lists the fields of h except hop-by-hop ones and dropped. The text still belongs to h.
+func collect(h Header, dropped []string) Fields {
+	var f Fields
+	for name, value := range h.All() {
+		if !nameIn(name, hopByHop[:]) && !nameIn(name, dropped) {
+			f = append(f, Field{Name: name, Value: value})
+		}
+	}
+	return f
+}
+
+// maxConnectionNames bounds the names that are taken from Connection, so that a hostile header cannot
+// make its removal cost the square of its length.
+const maxConnectionNames = 64
+
+// connectionNamed are the fields that Connection names and may remove.
+func connectionNamed(h Header) []string {
+	var names []string
+	l := linesOf(h, "Connection")
+	for line, ok := l.next(); ok; line, ok = l.next() {
+		members := list{rest: line}
+		for name, more := members.next(); more; name, more = members.next() {
+			if len(names) < maxConnectionNames && !isEndToEnd(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func isEndToEnd(name string) bool {
+	for _, prefix := range endToEndPrefixes {
+		if len(name) >= len(prefix) && sameName(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return nameIn(name, endToEnd[:])
+}

@@ -1,0 +1,58 @@
+package httpcache
+
+import "time"
+
+// Policy is what an operator may choose about a decision. Its zero value is RFC 9111 with the safe side
+// of each choice.
+type Policy struct {
+	// HonourRequestDirectives obeys the client's no-cache (and Pragma), no-store, max-age, min-fresh,
+	// max-stale and stale-if-error. By default they are ignored, as by any shield: each is a lever by
+	// which a client sends its requests past the cache. Turn it on where clients are trusted or rate
+	// limited. only-if-cached has its own switch, since it only ever spares the upstream.
+	HonourRequestDirectives bool
+
+	// IgnoreOnlyIfCached ignores the client's only-if-cached, which is obeyed by default.
+	IgnoreOnlyIfCached bool
+
+	// StoreSetCookie stores responses with Set-Cookie. RFC 9111 allows that; each client is then handed
+	// the cookie of whoever came first, so it is refused by default. The field alone may be withheld
+	// by the upstream with no-cache="set-cookie".
+	StoreSetCookie bool
+
+	// StaleDespiteSMaxAge lets stale-while-revalidate and stale-if-error work beside s-maxage. RFC 9111,
+	// 5.2.2.10 forbids it, but many sites send both and mean it.
+	StaleDespiteSMaxAge bool
+
+	// NoHeuristics gives responses without explicit freshness none (RFC 9111, 4.2.2).
+	NoHeuristics bool
+
+	// HeuristicPercent is the part of the time since Last-Modified that counts as lifetime; 0 means 10.
+	HeuristicPercent int
+
+	// HeuristicMax bounds a heuristic lifetime; 0 means 24 hours.
+	HeuristicMax time.Duration
+
+	// StaleWhileRevalidate and StaleIfError are the windows (RFC 5861) of responses that name none; 0 is
+	// no window. must-revalidate and its kin forbid these too.
+	StaleWhileRevalidate time.Duration
+	StaleIfError         time.Duration
+}
+
+const (
+	defaultHeuristicPercent = 10
+	defaultHeuristicMax     = 24 * time.Hour
+)
+
+func (p *Policy) heuristicPercent() int64 {
+	if p.HeuristicPercent == 0 {
+		return defaultHeuristicPercent
+	}
+	return int64(p.HeuristicPercent)
+}
+
+func (p *Policy) heuristicMax() time.Duration {
+	if p.HeuristicMax == 0 {
+		return defaultHeuristicMax
+	}
+	return p.HeuristicMax
+}

@@ -1,0 +1,60 @@
+package httpcache
+
+// Reason is why a response is not stored. The set is closed: metrics count by it and Cache-Status names
+// it.
+type Reason uint8
+
+const (
+	ReasonNone           Reason = iota // may be stored
+	ReasonMethod                       // the request was no GET
+	ReasonPrecondition                 // the request had If-Match or If-Unmodified-Since
+	ReasonRequestNoStore               // the client asked for it, and the policy honours that
+	ReasonStatus                       // a status that is never stored
+	ReasonPartial                      // 206
+	ReasonNoStore                      // no-store
+	ReasonMustUnderstand               // must-understand with a status that this cache does not know
+	ReasonPrivate                      // private
+	ReasonAuthorization                // the request had Authorization and the response allows no sharing
+	ReasonSetCookie                    // Set-Cookie, which the policy does not store
+	ReasonVaryStar                     // Vary that nothing can match
+	ReasonNoFreshness                  // nothing that a later request could use
+
+	// The following are found by those who store, never by Storable.
+
+	ReasonTooLarge        // over the size limit of the service or the store
+	ReasonTruncated       // the body ended early
+	ReasonTooManyTags     // more tags or path levels than an entry may have
+	ReasonTooManyVariants // more variants than a key may have
+	ReasonPurged          // a purge came between the fill's start and its end
+	ReasonDigest          // the body does not have the digest that was promised
+	ReasonStore           // the store refused it
+
+	reasonCount
+)
+
+var reasonNames = [reasonCount]string{
+	ReasonNone: "", ReasonMethod: "method", ReasonPrecondition: "precondition", ReasonRequestNoStore: "request-no-store",
+	ReasonStatus: "status", ReasonPartial: "partial", ReasonNoStore: "no-store", ReasonMustUnderstand: "must-understand",
+	ReasonPrivate: "private", ReasonAuthorization: "authorization", ReasonSetCookie: "set-cookie",
+	ReasonVaryStar: "vary-star", ReasonNoFreshness: "no-freshness", ReasonTooLarge: "too-large",
+	ReasonTruncated: "truncated", ReasonTooManyTags: "too-many-tags", ReasonTooManyVariants: "too-many-variants",
+	ReasonPurged: "purged", ReasonDigest: "digest", ReasonStore: "store",
+}
+
+// String is the reason as a token, "" for ReasonNone.
+func (r Reason) String() string {
+	if r >= reasonCount {
+		return "invalid"
+	}
+	return reasonNames[r]
+}
+
+// OfRequest reports whether the reason lies in this one request. The next request for the same key may
+// well be stored, so such a reason must not mark the key as uncacheable: a client could choose to.
+func (r Reason) OfRequest() bool {
+	switch r {
+	case ReasonMethod, ReasonPrecondition, ReasonRequestNoStore, ReasonPartial, ReasonAuthorization:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package local
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"tiercache/shared/bus/natsd"
+	"tiercache/shared/platform"
+	"tiercache/shared/token"
+)
+
+// prepare writes what nodes read: tokens, NATS credentials and one configuration file a node. What is
+// there from an earlier start is kept, except for the configuration files.
+func (p *Platform) prepare() error {
+	for path, generate := range map[string]func() string{
+		p.around.adminToken(): token.Generate,
+		p.around.tierToken():  platform.RandomSecret,
+	} {
+		if _, err := platform.Secret(path, generate); err != nil {
+			return err
+		}
+	}
+	if err := p.prepareNATS(); err != nil {
+		return err
+	}
+	if err := p.prepareRedis(); err != nil {
+		return err
+	}
+	if err := p.preparePostgres(); err != nil {
+		return err
+	}
+	return p.writeNodes()
+}
+
+func (p *Platform) prepareNATS() error {
+	if p.plan.NATSPort == 0 {
+		p.around.natsURL, p.around.natsSeeds = p.cfg.NATSURL, absolute(p.cfg.NATSSeedDir)
+		return nil
+	}
+	p.around.natsURL = "nats://" + loopback(p.plan.NATSPort)
+	p.around.natsSeeds = filepath.Join(p.around.dir, "nats")
+	_, err := natsd.GenerateCredentials(p.around.natsSeeds)
+	return err
+}
+
+func (p *Platform) prepareRedis() error {
+	if len(p.plan.Redis) == 0 {
+		p.around.redisPassword = absolute(p.cfg.RedisPasswordFile)
+		return nil
+	}
+	p.around.redisPassword = filepath.Join(p.around.dir, "redis.password")
+	password, err := platform.Secret(p.around.redisPassword, platform.RandomSecret)
+	if err != nil {
+		return err
+	}
+	for _, server := range p.plan.Redis {
+		p.redis = append(p.redis, platform.NewRedis(platform.RedisConfig{Name: server.Name, Port: server.Port, Password: password}))
+	}
+	return nil
+}
+
+func (p *Platform) preparePostgres() (err error) {
+	if p.plan.PostgresPort == 0 {
+		p.around.postgresURL = p.cfg.PostgresURL
+		return nil
+	}
+	p.postgres, err = platform.OpenPostgres(platform.PostgresConfig{
+		Dir:  filepath.Join(p.around.dir, "postgres"),
+		Port: p.plan.PostgresPort,
+		Log:  slog.New(consoleHandler{out: p.out}),
+	})
+	if err != nil {
+		return err
+	}
+	p.around.postgresURL = p.postgres.URL()
+	return nil
+}
+
+func (p *Platform) writeNodes() error {
+	if err := os.MkdirAll(p.nodesDir(), 0o700); err != nil {
+		return fmt.Errorf("write node configurations: %w", err)
+	}
+	for _, node := range p.plan.Nodes {
+		content, err := render(node, p.plan.settings(&p.cfg, node, &p.around))
+		if err != nil {
+			return err
+		}
+		if err := platform.WriteFile(p.configFile(node), content); err != nil {
+			return fmt.Errorf("write node configurations: %w", err)
+		}
+	}
+	return nil
+}
+
+func (p *Platform) nodesDir() string { return filepath.Join(p.around.dir, "nodes") }
+
+func (p *Platform) configFile(node Node) string {
+	return filepath.Join(p.nodesDir(), node.Name+".yaml")
+}
+
+// absolute keeps an empty path empty. Nodes run in this process's folder, so a path that cannot be made
+// absolute still works.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
+}

@@ -1,0 +1,152 @@
+package local
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"tiercache/shared/bus/natsd"
+)
+
+// setting is one field of a node's configuration file.
+type setting struct {
+	key   string
+	value any
+}
+
+// surroundings are what nodes are told about the parts that are not nodes.
+type surroundings struct {
+	dir           string // the data folder, absolute
+	postgresURL   string
+	redisPassword string // file; empty: none
+	natsURL       string
+	natsSeeds     string // folder; empty: none
+}
+
+func (s *surroundings) adminToken() string { return filepath.Join(s.dir, "admin.token") }
+func (s *surroundings) tierToken() string  { return filepath.Join(s.dir, "tier.token") }
+
+// settings are all fields of node's configuration file.
+func (p *Plan) settings(cfg *Config, node Node, around *surroundings) []setting {
+	fields := []setting{
+		{"node", node.Name},
+		{"region", node.Region},
+		{"listen", node.Listen},
+		{"admin_listen", node.Admin},
+		{"log_format", "text"},
+		{"nats_url", around.natsURL},
+		{"control_url", p.Of(tierControl)[0].URL},
+		{"tier_token_file", around.tierToken()},
+	}
+	if around.natsSeeds != "" {
+		fields = append(fields, setting{"nats_seed_file", natsd.SeedFile(around.natsSeeds, node.Tier)})
+	}
+	switch node.Tier {
+	case tierControl:
+		return append(fields, setting{"admin_token_file", around.adminToken()})
+	case tierOrigin:
+		return append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()})
+	case tierRegional:
+		return append(fields, p.regionalSettings(cfg, node, around)...)
+	default:
+		return append(fields, p.edgeSettings(cfg, node)...)
+	}
+}
+
+func (p *Plan) regionalSettings(cfg *Config, node Node, around *surroundings) []setting {
+	fields := []setting{
+		{"l2", cfg.L2},
+		{"redis_addrs", []string{p.redisAddr(cfg, node.Region)}},
+		// Regions that share a given Redis must not share entries.
+		{"l2_prefix", "tc:" + node.Region + ":"},
+		{"origin_url", p.Of(tierOrigin)[0].URL},
+		{"services", services(cfg)},
+	}
+	if around.redisPassword != "" {
+		fields = append(fields, setting{"redis_password_file", around.redisPassword})
+	}
+	return fields
+}
+
+func (p *Plan) edgeSettings(cfg *Config, node Node) []setting {
+	return []setting{
+		{"l1_size", strconv.FormatInt(int64(cfg.L1Size), 10)},
+		{"regionals", p.regionalsFor(node.Region)},
+		{"origin_url", p.Of(tierOrigin)[0].URL},
+		{"services", services(cfg)},
+	}
+}
+
+func (p *Plan) redisAddr(cfg *Config, region string) string {
+	for _, server := range p.Redis {
+		if server.Region == region {
+			return loopback(server.Port)
+		}
+	}
+	return cfg.RedisAddr
+}
+
+// regionalsFor lists all regional nodes as region=url, those of the node's own region first.
+func (p *Plan) regionalsFor(region string) []string {
+	var own, other []string
+	for _, node := range p.Of(tierRegional) {
+		entry := node.Region + "=" + node.URL
+		if node.Region == region {
+			own = append(own, entry)
+		} else {
+			other = append(other, entry)
+		}
+	}
+	return append(own, other...)
+}
+
+// services is the one service: every host, from the origin or the given site.
+func services(cfg *Config) []map[string]any {
+	upstream := "origin"
+	if cfg.Upstream != "" {
+		upstream = strings.TrimSuffix(cfg.Upstream, "/")
+	}
+	return []map[string]any{{"name": "default", "hosts": []string{"*"}, "upstream": upstream}}
+}
+
+// render writes the fields as YAML, each value in JSON, which YAML contains.
+func render(node Node, fields []setting) ([]byte, error) {
+	out := fmt.Appendf(nil, "# %s, written by tiercache up at each start: changes are lost.\n", node.Name)
+	for _, field := range fields {
+		value, err := json.Marshal(field.value)
+		if err != nil {
+			return nil, fmt.Errorf("configuration of %s: %s: %w", node.Name, field.key, err)
+		}
+		out = fmt.Appendf(out, "%s: %s\n", field.key, value)
+	}
+	return out, nil
+}
+
+// environment is what a node gets of environ: without the TIERCACHE_* variables that would override what
+// its file says, or every node would listen on the same address.
+func environment(environ []string, fields []setting) []string {
+	var kept []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		overrides := false
+		for _, field := range fields {
+			overrides = overrides || name == "TIERCACHE_"+strings.ToUpper(field.key)
+		}
+		if !overrides {
+			kept = append(kept, entry)
+		}
+	}
+	return kept
+}
+
+// shown is a server's URL without user and password.
+func shown(location string) string {
+	parsed, err := url.Parse(location)
+	if err != nil {
+		return "given"
+	}
+	return parsed.Host + parsed.Path
+}

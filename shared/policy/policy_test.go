@@ -1,0 +1,96 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func service(name string, hosts ...string) Service {
+	return Service{Name: name, Hosts: hosts, Upstream: UpstreamOrigin}
+}
+
+func TestSet_MatchPrefersTheMoreExactPattern(t *testing.T) {
+	set, err := NewSet([]Service{service("any", "*"), service("wild", "*.shop.example"), service("deep", "*.eu.shop.example"), service("exact", "www.shop.example")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{
+		"www.shop.example": "exact", "img.shop.example": "wild", "a.b.shop.example": "wild",
+		"a.eu.shop.example": "deep", "shop.example": "any", "other": "any", "evilshop.example": "any",
+	} {
+		if got := set.Match(host); got == nil || got.Name != want {
+			t.Errorf("Match(%q) = %v, want %s", host, got, want)
+		}
+	}
+}
+
+func TestSet_MatchWithoutCatchAll(t *testing.T) {
+	set, err := NewSet([]Service{service("one", "one.example")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := set.Match("two.example"); m != nil {
+		t.Fatalf("Match = %v, want none", m)
+	}
+	if n := testing.AllocsPerRun(100, func() { set.Match("one.example") }); n != 0 {
+		t.Fatalf("Match allocates %v times", n)
+	}
+}
+
+func TestNewSet_RefusesContradictions(t *testing.T) {
+	cases := map[string][]Service{
+		"is used twice":       {service("a", "a.example"), service("a", "b.example")},
+		"is claimed by a":     {service("a", "a.example"), service("b", "a.example")},
+		"hosts is empty":      {service("a")},
+		"not a lower-case":    {service("a", "A.example")},
+		"use 1-64":            {service("A b", "*")},
+		`use "origin"`:        {{Name: "a", Hosts: []string{"*"}, Upstream: "ftp://x"}},
+		"a path, query":       {{Name: "a", Hosts: []string{"*"}, Upstream: "http://x/path"}},
+		"credentials":         {{Name: "a", Hosts: []string{"*"}, Upstream: "http://u:p@x"}},
+		"timeout":             {{Name: "a", Hosts: []string{"*"}, Upstream: UpstreamOrigin, Timeout: time.Hour}},
+		`"*" is claimed by a`: {service("a", "*"), service("b", "*")},
+	}
+	for want, services := range cases {
+		_, err := NewSet(services)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+}
+
+func TestService_FingerprintFollowsWhatDecidesStorage(t *testing.T) {
+	base := service("a", "*")
+	prints := map[uint64]bool{base.Fingerprint(): true}
+	for _, change := range []func(*Service){
+		func(s *Service) { s.Upstream = "http://x" },
+		func(s *Service) { s.PreserveHost = true },
+		func(s *Service) { s.AllowSetCookie = true },
+		func(s *Service) { s.Name = "b" },
+	} {
+		s := base
+		change(&s)
+		if prints[s.Fingerprint()] {
+			t.Errorf("fingerprint of %+v is not its own", s)
+		}
+		prints[s.Fingerprint()] = true
+	}
+	same := base
+	same.Timeout = time.Second
+	if same.Fingerprint() != base.Fingerprint() {
+		t.Error("the timeout changes the fingerprint, which would empty the cache for nothing")
+	}
+}
+
+func TestValidHost(t *testing.T) {
+	for host, want := range map[string]bool{
+		"a": true, "a.b-c.example": true, "127.0.0.1": true, "[::1]": true, "_dmarc.example": true,
+		"": false, ".a": false, "a..b": false, "A": false, "a:80": false, "a/b": false, "a b": false, "[::1": false, "[]": false,
+		strings.Repeat("a", 254): false,
+	} {
+		if got := ValidHost(host); got != want {
+			t.Errorf("ValidHost(%q) = %t, want %t", host, got, want)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// UpstreamOrigin as a service's upstream means the platform's own origin.
+const UpstreamOrigin = "origin"
+
+// DefaultTimeout bounds the wait for an upstream's response head, and for each further part of its body.
+const DefaultTimeout = 30 * time.Second
+
+// ErrInvalid is wrapped by every error about a service document.
+var ErrInvalid = errors.New("invalid service document")
+
+// Service is one service document.
+type Service struct {
+	// Name identifies the service: 1-64 of a-z, 0-9, "-" and "_". It is part of every cache key.
+	Name string `yaml:"name" json:"name"`
+	// Hosts are the host names answered for: exact ("shop.example"), one leading wildcard label
+	// ("*.shop.example", any depth) or "*" for every host. No port: hosts match without it.
+	Hosts []string `yaml:"hosts" json:"hosts"`
+	// Upstream is "origin" for the platform's own origin, or an http:// or https:// URL without path.
+	Upstream string `yaml:"upstream" json:"upstream"`
+	// PreserveHost sends the client's Host to an upstream URL instead of the URL's own.
+	// The origin always gets the client's.
+	PreserveHost bool `yaml:"preserve_host" json:"preserve_host"`
+	// Timeout bounds the wait for the response head and for each part of its body. Default 30 s, at
+	// most 10 min.
+	Timeout time.Duration `yaml:"timeout" json:"timeout"`
+	// AllowSetCookie stores responses that carry Set-Cookie and are otherwise storable. Off by
+	// default: one user's cookie would reach all.
+	AllowSetCookie bool `yaml:"allow_set_cookie" json:"allow_set_cookie"`
+}
+
+// Validate reports the first thing wrong with the document, naming the field.
+func (s *Service) Validate() error {
+	if !validName(s.Name) {
+		return fmt.Errorf("%w: name %q: use 1-64 of a-z, 0-9, - and _", ErrInvalid, s.Name)
+	}
+	if len(s.Hosts) == 0 {
+		return fmt.Errorf("%w: service %s: hosts is empty; use [\"*\"] for every host", ErrInvalid, s.Name)
+	}
+	for _, h := range s.Hosts {
+		if !validPattern(h) {
+			return fmt.Errorf("%w: service %s: hosts: %q is not a lower-case host name, *.name or *", ErrInvalid, s.Name, h)
+		}
+	}
+	if err := validUpstream(s.Upstream); err != nil {
+		return fmt.Errorf("%w: service %s: upstream %q: %s", ErrInvalid, s.Name, s.Upstream, err)
+	}
+	if s.Timeout < 0 || s.Timeout > 10*time.Minute {
+		return fmt.Errorf("%w: service %s: timeout %s: use 0 (30s) to 10m", ErrInvalid, s.Name, s.Timeout)
+	}
+	return nil
+}
+
+// ResponseTimeout is Timeout with its default.
+func (s *Service) ResponseTimeout() time.Duration {
+	if s.Timeout == 0 {
+		return DefaultTimeout
+	}
+	return s.Timeout
+}
+
+// Fingerprint changes with every field that decides what a key stands for or what may be stored, so
+// that entries made under an earlier document are out of reach.
+func (s *Service) Fingerprint() uint64 {
+	return xxhash.Sum64String(fmt.Sprintf("1|%q|%q|%t|%t", s.Name, s.Upstream, s.PreserveHost, s.AllowSetCookie))
+}
+
+func validName(name string) bool {
+	return len(name) >= 1 && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+func validPattern(pattern string) bool {
+	if pattern == "*" {
+		return true
+	}
+	return ValidHost(strings.TrimPrefix(pattern, "*."))
+}
+
+// ValidHost reports whether host is a lower-case registered name or address literal without port
+// (RFC 3986, 3.2.2), of at most 253 octets.
+func ValidHost(host string) bool {
+	if len(host) == 0 || len(host) > 253 {
+		return false
+	}
+	if host[0] == '[' {
+		return validLiteral(host)
+	}
+	for i := range len(host) {
+		c := host[i]
+		letter := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+		if !letter && c != '-' && c != '_' && (c != '.' || i == 0 || host[i-1] == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+func validLiteral(host string) bool {
+	return len(host) > 3 && host[len(host)-1] == ']' && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == ""
+}
+
+func validUpstream(upstream string) error {
+	if upstream == UpstreamOrigin {
+		return nil
+	}
+	u, err := url.Parse(upstream)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return errors.New(`use "origin" or http://HOST[:PORT] or https://HOST[:PORT]`)
+	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
+		return errors.New("a path, query or fragment is not supported")
+	case u.User != nil:
+		return errors.New("credentials in the URL are not supported")
+	}
+	return nil
+}

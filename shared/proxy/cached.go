@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"tiercache/shared/cachekey"
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+)
+
+// serveCached answers GET and HEAD: from the store, from a flight, or straight from the upstream.
+func (p *Proxy) serveCached(r *request) {
+	r.parsed = httpcache.ParseRequest(r.method, r.header)
+	if fwd := r.parsed.Bypass(); fwd != httpcache.FwdNone {
+		p.pass(r, fwd)
+		return
+	}
+	r.setKey()
+	// A waiter whose request selects another variant than the flight's starts over, now knowing the
+	// selecting fields. It can find them changed again, so the number of rounds is bounded.
+	for range maxVaryLoops {
+		if p.tryCached(r) {
+			return
+		}
+		r.key = r.key[:r.primary]
+		r.digest = cachekey.Digest(r.key)
+	}
+	p.pass(r, httpcache.FwdVaryMiss)
+}
+
+// tryCached serves the request, or reports that it must be looked up again.
+func (p *Proxy) tryCached(r *request) (done bool) {
+	switch p.lookup(r) {
+	case object.KindResponse:
+		return p.serveFound(r)
+	case object.KindHitForMiss:
+		return p.goAlone(r, httpcache.FwdURIMiss)
+	}
+	fwd := httpcache.FwdURIMiss
+	if len(r.key) > r.primary {
+		fwd = httpcache.FwdVaryMiss
+	}
+	if r.parsed.OnlyIfCached(&r.rules) {
+		p.refuse(r, refusalCached)
+		return true
+	}
+	if r.method == http.MethodHead {
+		p.pass(r, fwd)
+		return true
+	}
+	return p.fly(r, nil, fwd)
+}
+
+// lookup finds the entry of the request, following a list of variants. It returns 0 for none.
+func (p *Proxy) lookup(r *request) object.Kind {
+	kind := p.find(r)
+	if kind == object.KindVariants {
+		r.setVariant(r.head.Selecting)
+		if kind = p.find(r); kind == object.KindVariants {
+			return 0
+		}
+	}
+	if kind == object.KindHitForMiss && r.now.Sub(time.UnixMilli(r.head.Meta.ResponseTime)) > hitForMissTTL {
+		return 0
+	}
+	return kind
+}
+
+// find looks up the entry at the request's digest. A store that fails is a counted miss.
+func (p *Proxy) find(r *request) object.Kind {
+	raw, err := p.store.Lookup(r.ctx, r.storeKey())
+	if err != nil {
+		if !errors.Is(err, object.ErrNotFound) {
+			p.stats.StoreErrors.Add(1)
+		}
+		return 0
+	}
+	r.inline, err = object.DecodeEntry(raw, &r.head)
+	if err != nil {
+		p.stats.Corrupt.Add(1)
+		p.discard(r.ctx, strings.Clone(r.storeKey()))
+		return 0
+	}
+	if r.head.Key != string(r.variantKey()) { // another key with the same digest
+		return 0
+	}
+	return r.head.Kind
+}
+
+// discard removes an entry that can not be used. If that fails, the next lookup will try again.
+func (p *Proxy) discard(ctx context.Context, key string) {
+	if err := p.store.Remove(ctx, key); err != nil {
+		p.stats.StoreErrors.Add(1)
+	}
+}
+
+// serveFound decides about a stored response and serves, refreshes or revalidates it.
+func (p *Proxy) serveFound(r *request) (done bool) {
+	d := httpcache.Decide(&r.head.Meta, &r.parsed, r.now, &r.rules)
+	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true}
+	switch d.Use {
+	case httpcache.UseFresh:
+		return p.serveStored(r, d.Age, member)
+	case httpcache.UseStale:
+		member.Outcome = httpcache.Stale
+		return p.serveStored(r, d.Age, member)
+	case httpcache.UseStaleWhileRevalidate:
+		// Another tier waits for the answer: were it stale too, staleness would add up over the tiers.
+		if !r.tier {
+			p.refresh(r)
+			member.Outcome = httpcache.Stale
+			return p.serveStored(r, d.Age, member)
+		}
+		d.Fwd = httpcache.FwdStale
+	case httpcache.UseRefuse:
+		p.refuse(r, refusalCached)
+		return true
+	}
+	return p.fly(r, p.baseOf(r), d.Fwd)
+}
+
+// base is a stored response that a fill revalidates. It owns its memory.
+type base struct {
+	head   object.Head
+	inline []byte
+	key    string // store key
+}
+
+// baseOf keeps the entry that was found beyond the exchange: lookups own their bytes, only the array
+// of selecting names is the request's.
+func (p *Proxy) baseOf(r *request) *base {
+	b := &base{head: r.head, inline: r.inline, key: strings.Clone(r.storeKey())}
+	b.head.Selecting = append([]string(nil), r.head.Selecting...)
+	return b
+}
+
+// fly joins the flight of the key, leading it if there is none, and serves what it yields.
+func (p *Proxy) fly(r *request, stored *base, fwd httpcache.FwdReason) (done bool) {
+	f, lead := p.flights.Join(string(r.key))
+	if lead {
+		p.start(p.newFill(r, stored, fwd), f)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, r.service.ResponseTimeout()+p.cfg.FillWait+waitSlack)
+	defer cancel()
+	res, err := f.Wait(ctx)
+	if err != nil {
+		p.refuse(r, refusalOf(err))
+		return true
+	}
+	return p.serveResult(r, res, lead)
+}
+
+// refresh revalidates the entry that was found in the background, unless somebody does already or the
+// service has no room for another fill.
+func (p *Proxy) refresh(r *request) {
+	f, lead := p.flights.Join(string(r.key))
+	if !lead {
+		return
+	}
+	job := p.newFill(r, p.baseOf(r), httpcache.FwdStale)
+	job.background = true
+	p.start(job, f)
+}
+
+// goAlone fetches for this request only: its key is known to yield what may not be shared.
+func (p *Proxy) goAlone(r *request, fwd httpcache.FwdReason) (done bool) {
+	if r.method == http.MethodHead {
+		p.pass(r, fwd)
+		return true
+	}
+	f := soloFlight()
+	p.start(p.newFill(r, nil, fwd), f)
+	res, err := f.Wait(r.ctx)
+	if err != nil {
+		p.refuse(r, refusalOf(err))
+		return true
+	}
+	return p.serveResult(r, res, true)
+}

@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+)
+
+// appendField appends one field line. value must not hold line breaks.
+func appendField(dst []byte, name, value string) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = append(dst, value...)
+	return append(dst, "\r\n"...)
+}
+
+// appendStatus appends this node's member of Cache-Status (RFC 9211).
+func (p *Proxy) appendStatus(dst []byte, m httpcache.Member) []byte {
+	m.Cache = p.cfg.Node
+	dst = append(dst, "Cache-Status: "...)
+	dst = httpcache.AppendCacheStatus(dst, m)
+	return append(dst, "\r\n"...)
+}
+
+// appendOwn appends what this node says on every reply: Via, and the tiers' Cache-Status so far.
+func (p *Proxy) appendOwn(dst []byte, status []string, m httpcache.Member) []byte {
+	dst = appendField(dst, "Via", p.via)
+	for _, s := range status {
+		dst = appendField(dst, "Cache-Status", s)
+	}
+	return p.appendStatus(dst, m)
+}
+
+func appendAge(dst []byte, age time.Duration) []byte {
+	dst = append(dst, "Age: "...)
+	dst = strconv.AppendInt(dst, max(0, int64(age/time.Second)), 10)
+	return append(dst, "\r\n"...)
+}
+
+// cacheFields are addressed to caches: the tier that faces clients keeps them to itself.
+var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Surrogate-Control"}
+
+// unkeyed are request fields that could change the response without being part of the key; a client's
+// are dropped. Ours are set anew.
+var unkeyed = []string{
+	protoField, clientField, hostField, "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Prefix",
+	"Forwarded", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method",
+}
+
+// conditional are a client's own conditions: a fill for all must not carry them (RFC 9111, 4.3.1).
+var conditional = []string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"}
+
+// forward returns the fields that go to the upstream with a request. It owns its strings.
+func (p *Proxy) forward(r *request) httpcache.Fields {
+	f := httpcache.ForwardFields(r.header)
+	client := r.header.Value(clientField)
+	f.Del("Host", "Content-Length", "Expect", "Via", "Cdn-Loop")
+	p.dropPrivate(&f)
+	f.Del(unkeyed...)
+	if r.tier && client != "" {
+		f.Add(clientField, strings.Clone(client))
+	} else {
+		f.Add(clientField, r.x.Peer())
+	}
+	f.Add(protoField, strings.Clone(r.scheme))
+	f.Add(hostField, strings.Clone(r.host))
+	p.appendHops(&f, r.header)
+	return f
+}
+
+// appendHops adds this node to Via and CDN-Loop, behind those that the request has (RFC 8586, 2).
+func (p *Proxy) appendHops(f *httpcache.Fields, h httpcache.Header) {
+	for v := range h.Values("Via") {
+		f.Add("Via", strings.Clone(v))
+	}
+	f.Add("Via", p.via)
+	loop := p.loop
+	for v := range h.Values("Cdn-Loop") {
+		loop = v + ", " + loop
+	}
+	f.Add("CDN-Loop", loop)
+}
+
+// dropPrivate removes the fields by which tiers talk to each other.
+func (p *Proxy) dropPrivate(f *httpcache.Fields) {
+	kept := (*f)[:0]
+	for _, field := range *f {
+		if len(field.Name) < len(tierPrefix) || !strings.EqualFold(field.Name[:len(tierPrefix)], tierPrefix) {
+			kept = append(kept, field)
+		}
+	}
+	*f = kept
+}
+
+// replyFields are the end-to-end fields of a response that is passed on.
+func (p *Proxy) replyFields(response *Response, m *httpcache.Meta) (fields httpcache.Fields, status []string) {
+	fields = httpcache.StoredFields(response.Header, m)
+	if response.FromTier {
+		for v := range fields.Values("Cache-Status") {
+			status = append(status, v)
+		}
+		fields.Del("Cache-Status")
+	}
+	fields.Del("Content-Length", "Age", "Trailer")
+	p.dropPrivate(&fields)
+	if p.cfg.FacesClients {
+		fields.Del(cacheFields...)
+	}
+	if !fields.Has("Date") {
+		fields.Add("Date", string(httpcache.AppendDate(nil, m.ResponseTime/1000)))
+	}
+	return fields, status
+}
+
+// appendNotModified appends what of a stored response belongs into a 304 (RFC 9110, 15.4.5).
+func appendNotModified(dst []byte, block object.Block) []byte {
+	for name, value := range block.All() {
+		if httpcache.KeepInNotModified(name) {
+			dst = appendField(dst, name, value)
+		}
+	}
+	return dst
+}

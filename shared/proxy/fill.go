@@ -1,0 +1,172 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"tiercache/shared/cachekey"
+	"tiercache/shared/flight"
+	"tiercache/shared/httpcache"
+	"tiercache/shared/policy"
+)
+
+// Limits of fills.
+const (
+	// fillDeadline bounds a fill that is being stored, body included. It is the fill's own: clients
+	// that leave do not end it.
+	fillDeadline = 15 * time.Minute
+	// waitSlack is how much longer a waiter waits than the upstream is given.
+	waitSlack = 6 * time.Second
+)
+
+// Errors of fills.
+var (
+	errPanic   = errors.New("fill panicked")
+	errUnasked = errors.New("upstream sent 304 to an unconditional request")
+)
+
+// fill is the work of one flight: one request to the upstream on behalf of all that wait. It owns all
+// that it uses, since the request that began it may be gone before it ends.
+type fill struct {
+	p       *Proxy
+	ctx     context.Context // carries the trace; never ends by itself
+	service *policy.Match
+	rules   httpcache.Policy
+	parsed  httpcache.Request
+	request *Request
+	header  httpcache.Fields // of the request that began it: it selects the variant
+	primary []byte           // whole primary key
+	stored  *base            // what is revalidated; nil for a miss
+	fwd     httpcache.FwdReason
+
+	background bool // nobody waits: give up when there is no room
+}
+
+// newFill copies what the fill needs of the request.
+func (p *Proxy) newFill(r *request, stored *base, fwd httpcache.FwdReason) *fill {
+	primary := append([]byte(nil), r.key[:r.primary]...)
+	f := &fill{
+		p: p, ctx: context.WithoutCancel(r.ctx), service: r.service, rules: r.rules, parsed: r.parsed,
+		primary: primary, stored: stored, fwd: fwd, header: cloneFields(r.header),
+		request: &Request{
+			Method: http.MethodGet, Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),
+			Target: strings.Clone(r.target), Header: p.forward(r), Digest: cachekey.Digest(primary),
+		},
+	}
+	f.parsed.Method = httpcache.MethodGet
+	f.request.Header.Del(conditional...)
+	if stored != nil {
+		f.request.Header = append(f.request.Header, httpcache.Conditional(stored.head.Fields)...)
+	}
+	return f
+}
+
+func cloneFields(h httpcache.Header) httpcache.Fields {
+	var list httpcache.Fields
+	for name, value := range h.All() {
+		list = append(list, httpcache.Field{Name: name, Value: value})
+	}
+	return list.Clone()
+}
+
+// start runs the fill in its own goroutine, which outlives the request.
+func (p *Proxy) start(job *fill, f *flight.Flight[*result]) {
+	p.fills.Add(1)
+	go func() {
+		defer p.fills.Done()
+		defer f.Release()
+		defer func() {
+			if v := recover(); v != nil {
+				p.log.Error("fill panicked", "service", job.service.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+				f.Fail(errPanic)
+			}
+		}()
+		job.run(f)
+	}()
+}
+
+// run takes a slot of the service and fetches.
+func (j *fill) run(f *flight.Flight[*result]) {
+	wait := j.p.cfg.FillWait
+	if j.background {
+		wait = 0
+	}
+	release, ok := j.p.limits.acquire(j.ctx, j.service.Name, wait)
+	if !ok {
+		j.p.stats.Busy.Add(1)
+		j.failed(f, ErrBusy, 0)
+		return
+	}
+	defer release()
+	j.p.stats.Fills.Add(1)
+	ctx, span := j.p.tracer.Start(j.ctx, "fill")
+	defer span.End()
+	ctx, cancel := context.WithCancelCause(ctx)
+	if !j.fetch(ctx, cancel, f) {
+		cancel(nil)
+	}
+}
+
+// fetch makes the request and publishes what it yields. It reports true when the context must live on,
+// because a client is reading the response's body.
+func (j *fill) fetch(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result]) (keep bool) {
+	started := j.p.now()
+	injectTrace(ctx, &j.request.Header)
+	response, err := j.p.upstream.Fetch(ctx, j.service, j.request)
+	if err != nil {
+		j.p.stats.UpstreamErrors.Add(1)
+		j.failed(f, err, 0)
+		return false
+	}
+	received := j.p.now()
+	switch {
+	case response.Status == http.StatusNotModified && j.stored != nil:
+		j.closeBody(response)
+		return j.freshen(ctx, cancel, f, response, started, received)
+	case response.Status == http.StatusNotModified:
+		j.closeBody(response)
+		j.failed(f, errUnasked, response.Status)
+		return false
+	case httpcache.ErrorStatus(response.Status) && j.mayServeStale():
+		j.closeBody(response)
+		j.failed(f, nil, response.Status)
+		return false
+	}
+	return j.take(ctx, cancel, f, response, started, received)
+}
+
+func (j *fill) mayServeStale() bool {
+	return j.stored != nil && httpcache.MayServeOnError(&j.stored.head.Meta, &j.parsed, j.p.now(), &j.rules)
+}
+
+// failed publishes the stored response if it may be served on an error (RFC 5861, 4), else the error.
+func (j *fill) failed(f *flight.Flight[*result], err error, status int) {
+	f.Detach()
+	if !j.mayServeStale() {
+		f.Fail(err)
+		return
+	}
+	res := j.storedResult(status)
+	res.outcome, res.detail = httpcache.Stale, "stale-if-error"
+	f.Publish(res)
+}
+
+// storedResult is a result with the stored response's head and body.
+func (j *fill) storedResult(status int) *result {
+	return &result{
+		head: j.stored.head, inline: j.stored.inline, key: j.stored.key,
+		fwd: j.fwd, fwdStatus: status, reason: httpcache.ReasonNone,
+	}
+}
+
+// closeBody gives up the rest of a body that nobody needs.
+func (j *fill) closeBody(response *Response) {
+	if err := response.Body.Close(); err != nil {
+		j.p.stats.UpstreamErrors.Add(1)
+	}
+}

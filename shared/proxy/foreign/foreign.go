@@ -1,0 +1,156 @@
+// Package foreign fetches from HTTP upstreams that are not ours, with net/http's Transport: it notices
+// a chunked body that is cut at a chunk border, keeps interim responses apart from the final one and
+// resolves names anew, which fasthttp's client does not.
+//
+// It refuses nothing and decides nothing about caching. Start reading at Client.Fetch.
+package foreign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"tiercache/shared/httpcache"
+	"tiercache/shared/policy"
+	"tiercache/shared/proxy"
+)
+
+// Limits of the client.
+const (
+	connectTimeout   = 3 * time.Second
+	idleTimeout      = 60 * time.Second
+	maxConnsPerHost  = 256
+	maxHeaderBytes   = 64 << 10
+	maxIdlePerHost   = 64
+	tlsHandshakeTime = 5 * time.Second
+)
+
+// Client is an Upstream over net/http. It follows no redirect and keeps bodies as they are encoded.
+type Client struct {
+	transport *http.Transport
+	bases     sync.Map // upstream URL of a service document -> *url.URL
+}
+
+// New returns a client. It opens nothing; Close ends idle connections.
+func New() *Client {
+	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
+	return &Client{transport: &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    tlsHandshakeTime,
+		MaxConnsPerHost:        maxConnsPerHost,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+	}}
+}
+
+// Close ends the idle connections.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Fetch implements proxy.Upstream. The service's timeout bounds the wait for the head and for each
+// part of the body.
+func (c *Client) Fetch(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stall := newStall(service.ResponseTimeout(), cancel)
+	request, err := c.request(ctx, service, r)
+	if err != nil {
+		stall.stop()
+		return nil, err
+	}
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		err = classify(ctx, err)
+		stall.stop()
+		return nil, err
+	}
+	return &proxy.Response{
+		Status: response.StatusCode,
+		Header: fields(response.Header),
+		Body:   &body{ReadCloser: response.Body, stall: stall},
+		Length: response.ContentLength,
+	}, nil
+}
+
+// request builds the request line and fields. The target goes out byte for byte: net/http writes
+// Opaque as it is.
+func (c *Client) request(ctx context.Context, service *policy.Match, r *proxy.Request) (*http.Request, error) {
+	base, err := c.base(service.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	path, query, hasQuery := strings.Cut(r.Target, "?")
+	request := &http.Request{
+		Method: r.Method,
+		URL:    &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: opaque(base, path), RawQuery: query, ForceQuery: hasQuery && query == ""},
+		Host:   base.Host,
+		Header: make(http.Header, len(r.Header)),
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if service.PreserveHost {
+		request.Host = r.Host
+	}
+	for _, f := range r.Header {
+		request.Header[http.CanonicalHeaderKey(f.Name)] = append(request.Header[http.CanonicalHeaderKey(f.Name)], f.Value)
+	}
+	if _, ok := request.Header["User-Agent"]; !ok {
+		request.Header["User-Agent"] = nil // net/http would add its own
+	}
+	if r.Body != nil {
+		request.Body, request.ContentLength = io.NopCloser(r.Body), r.Length
+	}
+	return request.WithContext(ctx), nil
+}
+
+// opaque is the path as net/http must be given it so that it is sent unchanged: a path that begins
+// with two slashes would be taken for an authority.
+func opaque(base *url.URL, path string) string {
+	if strings.HasPrefix(path, "//") {
+		return base.Scheme + "://" + base.Host + path
+	}
+	return path
+}
+
+func (c *Client) base(upstream string) (*url.URL, error) {
+	if u, ok := c.bases.Load(upstream); ok {
+		return u.(*url.URL), nil
+	}
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return nil, fmt.Errorf("parse upstream: %w", err)
+	}
+	c.bases.Store(upstream, u)
+	return u, nil
+}
+
+// fields lists a header in the order of its names, which net/http does not keep.
+func fields(h http.Header) httpcache.Fields {
+	list := make(httpcache.Fields, 0, len(h))
+	for name, values := range h {
+		for _, v := range values {
+			list = append(list, httpcache.Field{Name: name, Value: v})
+		}
+	}
+	return list
+}
+
+// classify names the error for the proxy.
+func classify(ctx context.Context, err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(context.Cause(ctx), proxy.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	default:
+		return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
+	}
+}

@@ -1,0 +1,209 @@
+package proxy_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tiercache/shared/object"
+	"tiercache/shared/policy"
+	"tiercache/shared/proxy"
+	"tiercache/shared/proxy/foreign"
+	"tiercache/shared/proxy/listener"
+)
+
+// memory is a Store in a map, with a switch that breaks it.
+type memory struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	broken bool
+}
+
+func newMemory() *memory { return &memory{values: map[string][]byte{}} }
+
+func (m *memory) Lookup(_ context.Context, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if v, ok := m.values[key]; ok {
+		return append([]byte(nil), v...), nil
+	}
+	return nil, object.ErrNotFound
+}
+
+func (m *memory) Store(_ context.Context, key string, value []byte, _ time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.broken {
+		return io.ErrUnexpectedEOF
+	}
+	m.values[strings.Clone(key)] = append([]byte(nil), value...)
+	return nil
+}
+
+func (m *memory) Remove(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.values, key)
+	return nil
+}
+
+func (m *memory) Extend(_ context.Context, key string, _ time.Duration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.values[key]; !ok {
+		return object.ErrNotFound
+	}
+	return nil
+}
+
+func (m *memory) each(change func(key string, value []byte) []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k, v := range m.values {
+		if v = change(k, v); v == nil {
+			delete(m.values, k)
+		} else {
+			m.values[k] = v
+		}
+	}
+}
+
+// clock is a clock that tests advance.
+type clock struct{ offset atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
+
+// system is a proxy behind a real listener in front of a real upstream.
+type system struct {
+	t        *testing.T
+	url      string
+	store    *memory
+	clock    *clock
+	proxy    *proxy.Proxy
+	upstream *httptest.Server
+	fetched  atomic.Int64
+	client   *http.Client
+}
+
+type option func(*proxy.Config, *policy.Service)
+
+// newSystem starts a proxy whose upstream is served by handle.
+func newSystem(t *testing.T, handle http.HandlerFunc, options ...option) *system {
+	t.Helper()
+	s := &system{t: t, store: newMemory(), clock: &clock{}}
+	s.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fetched.Add(1)
+		w.Header().Set("Date", s.clock.now().UTC().Format(http.TimeFormat))
+		handle(w, r)
+	}))
+	t.Cleanup(s.upstream.Close)
+	cfg := proxy.Config{Node: "edge-1", FacesClients: true}
+	service := policy.Service{Name: "site", Hosts: []string{"site.example", "127.0.0.1"}, Upstream: s.upstream.URL, Timeout: 5 * time.Second}
+	for _, o := range options {
+		o(&cfg, &service)
+	}
+	s.start(cfg, service)
+	return s
+}
+
+func (s *system) start(cfg proxy.Config, service policy.Service) {
+	set, err := policy.NewSet([]policy.Service{service})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	upstream := foreign.New()
+	s.proxy, err = proxy.New(cfg, proxy.Deps{Store: s.store, Upstream: upstream, Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.url = listen(s.t, s.proxy)
+	s.client = &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.t.Cleanup(func() {
+		s.client.CloseIdleConnections()
+		upstream.Close()
+	})
+}
+
+// listen serves p on a free port and returns its URL.
+func listen(t *testing.T, p *proxy.Proxy) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	if err := free.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := listener.New(listener.Config{Addr: addr, DrainTimeout: 5 * time.Second}, p.Serve, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- l.Run(ctx, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("listener: %v", err)
+		}
+	})
+	return "http://" + addr
+}
+
+// reply is a response with its body read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	err    error // of reading the body
+}
+
+// do sends a request; fields are "Name: value".
+func (s *system) do(method, path string, fields ...string) reply {
+	s.t.Helper()
+	request, err := http.NewRequest(method, s.url+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		if name == "Host" {
+			request.Host = value
+			continue
+		}
+		request.Header.Add(name, value)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return reply{response.StatusCode, response.Header, string(body), err}
+}
+
+func (s *system) get(path string, fields ...string) reply { return s.do("GET", path, fields...) }
+
+// expect fails the test unless the reply has the status, body and Cache-Status member.
+func (r reply) expect(t *testing.T, status int, body, cacheStatus string) {
+	t.Helper()
+	got := strings.Join(r.header.Values("Cache-Status"), ", ")
+	if r.status != status || r.body != body || !strings.Contains(got, cacheStatus) || r.err != nil {
+		t.Fatalf("got %d %.60q (%d bytes) %q, %v\nwant %d %.60q %q", r.status, r.body, len(r.body), got, r.err, status, body, cacheStatus)
+	}
+}

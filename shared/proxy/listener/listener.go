@@ -1,0 +1,135 @@
+// Package listener takes requests with fasthttp and hands them to a proxy as Exchanges. It is the hot
+// path's front door: it allocates nothing per request beyond what fasthttp does, refuses what it can
+// not frame with a clear 4xx and a closed connection, and bounds headers, time and connections.
+//
+// It knows nothing of caching. Start reading at Listener.Run, then exchange.go.
+package listener
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tiercache/shared/proxy"
+)
+
+// Limits of a listener.
+const (
+	maxHeadBytes    = 32 << 10
+	readTimeout     = 30 * time.Second // for a request's head
+	idleTimeout     = 75 * time.Second
+	writeStall      = 60 * time.Second // for a reply in memory, and for each part of a streamed one
+	maxConcurrency  = 100_000
+	prefetchRequest = 1 << 20 // of a request body; the rest is streamed
+	writeBufferSize = 16 << 10
+)
+
+// Config says where to listen.
+type Config struct {
+	// Addr is host:port.
+	Addr string
+	// DrainTimeout bounds the wait for requests in flight at a stop.
+	DrainTimeout time.Duration
+}
+
+// Handler serves one exchange. It must call Reply.
+type Handler func(ctx context.Context, x proxy.Exchange)
+
+// Listener accepts connections and serves requests.
+type Listener struct {
+	cfg    Config
+	handle Handler
+	log    *slog.Logger
+	server *fasthttp.Server
+	base   context.Context // of the requests; set by Run before the first one
+	pool   sync.Pool       // of *exchange
+}
+
+// New returns a listener; Run opens it.
+func New(cfg Config, handle Handler, log *slog.Logger) *Listener {
+	l := &Listener{cfg: cfg, handle: handle, log: log}
+	l.pool.New = func() any { return newExchange() }
+	l.server = &fasthttp.Server{
+		Handler:                      l.serve,
+		ErrorHandler:                 refuse,
+		Logger:                       quiet{},
+		SecureErrorLogMessage:        true,
+		ReadBufferSize:               maxHeadBytes,
+		WriteBufferSize:              writeBufferSize,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeStall,
+		IdleTimeout:                  idleTimeout,
+		Concurrency:                  maxConcurrency,
+		MaxRequestBodySize:           prefetchRequest,
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultDate:                true,
+		NoDefaultContentType:         true,
+		TCPKeepalive:                 true,
+		CloseOnShutdown:              true,
+	}
+	return l
+}
+
+// Run listens until the context ends, then stops accepting and waits for requests in flight.
+func (l *Listener) Run(ctx context.Context, ready func()) error {
+	socket, err := net.Listen("tcp", l.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	l.base = context.WithoutCancel(ctx)
+	served := make(chan error, 1)
+	go func() { served <- l.server.Serve(socket) }()
+	ready()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(l.base, l.cfg.DrainTimeout)
+	defer cancel()
+	if err := l.server.ShutdownWithContext(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	<-served
+	return nil
+}
+
+func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
+	x := l.pool.Get().(*exchange)
+	x.begin(ctx)
+	l.handle(l.base, x)
+	x.end()
+	l.pool.Put(x)
+}
+
+// refuse answers a request that could not be read; fasthttp closes the connection behind it.
+func refuse(ctx *fasthttp.RequestCtx, err error) {
+	status, text := fasthttp.StatusBadRequest, "malformed request\n"
+	var timeout net.Error
+	var small *fasthttp.ErrSmallBuffer
+	switch {
+	case errors.As(err, &small):
+		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "request head larger than 32 KiB\n"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		status, text = fasthttp.StatusRequestTimeout, "request head did not arrive in time\n"
+	}
+	ctx.Response.Reset()
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("text/plain; charset=utf-8")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.SetBodyString(text)
+	ctx.SetConnectionClose()
+}
+
+// quiet drops fasthttp's own log lines: they are per connection, and what matters is counted.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}

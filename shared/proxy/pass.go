@@ -1,0 +1,145 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"tiercache/shared/cachekey"
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+)
+
+// errBodyLimit: the request's body is longer than this node passes on.
+var errBodyLimit = errors.New("request body over the limit")
+
+// pass sends the request straight to the upstream and its response straight back. Nothing is stored;
+// an unsafe method that succeeds removes what is stored for its URI.
+func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
+	body, length := r.x.Body()
+	if length > p.cfg.MaxRequestBody {
+		p.refuse(r, refusalBody)
+		return
+	}
+	release, ok := p.limits.acquire(r.ctx, r.service.Name, p.cfg.FillWait)
+	if !ok {
+		p.stats.Busy.Add(1)
+		p.refuse(r, refusalBusy)
+		return
+	}
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	done := func(cause error) { cancel(cause); release() }
+	request := p.passRequest(r, body, length)
+	started := p.now()
+	injectTrace(ctx, &request.Header)
+	response, err := p.upstream.Fetch(ctx, r.service, request)
+	if err != nil {
+		done(nil)
+		p.stats.UpstreamErrors.Add(1)
+		p.refuse(r, passRefusal(err, request))
+		return
+	}
+	r.setKey()
+	if !httpcache.ParseMethod(r.method).Safe() && response.Status < http.StatusBadRequest {
+		p.invalidate(r)
+	}
+	meta := httpcache.NewMeta(response.Status, response.Header, started, p.now())
+	fields, status := p.replyFields(response, &meta)
+	response.Body = &ownedBody{ReadCloser: response.Body, cancel: done}
+	p.sendSolo(r, &result{
+		solo: &soloResponse{response: response, fields: fields, meta: meta},
+		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status,
+	})
+}
+
+func passRefusal(err error, request *Request) *refusal {
+	if limited, ok := request.Body.(*limitedBody); ok && limited.over {
+		return refusalBody
+	}
+	return refusalOf(err)
+}
+
+// passRequest keeps the client's own conditions and range: the response is for this client.
+func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
+	request := &Request{
+		Method: strings.Clone(r.method), Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),
+		Target: strings.Clone(r.target), Header: p.forward(r),
+		Digest: cachekey.Digest([]byte(r.host + r.target)),
+	}
+	// A body of GET and its like has no meaning (RFC 9110, 9.3.1) and could change what is cached.
+	if length != 0 && !httpcache.ParseMethod(r.method).Safe() {
+		request.Body, request.Length = &limitedBody{r: body, left: p.cfg.MaxRequestBody}, length
+	}
+	return request
+}
+
+// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node. Variants
+// are out of reach without their list.
+func (p *Proxy) invalidate(r *request) {
+	for _, scheme := range []string{"http", "https"} {
+		key := cachekey.Append(nil, cachekey.Parts{
+			Service: r.service.Name, Fingerprint: r.service.Print, Scheme: scheme, Host: r.host, Target: r.target,
+		})
+		digest := cachekey.Digest(key)
+		p.discard(r.ctx, string(digest[:]))
+	}
+}
+
+// sendSolo replies with a response that is for this client alone.
+func (p *Proxy) sendSolo(r *request, res *result) {
+	solo := res.solo
+	outcome := res.outcome
+	if outcome == httpcache.Miss {
+		outcome = httpcache.Pass
+	}
+	p.stats.count(outcome)
+	fields := append(r.fields[:0], object.MakeBlock(solo.fields)...)
+	if solo.meta.Age > 0 {
+		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
+	}
+	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.reason.String()}
+	fields = p.appendOwn(fields, res.status, member)
+	r.fields = fields
+	status := solo.response.Status
+	payload := Payload{Stream: solo.response.Body, Length: solo.response.Length, Seal: r.tier}
+	if r.method == http.MethodHead {
+		closePayload(payload)
+		payload = Payload{Length: solo.response.Length}
+	}
+	r.x.Reply(status, fields, payload)
+}
+
+// ownedBody ends the exchange with the upstream when the client is done with the body.
+type ownedBody struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+	closed bool
+}
+
+func (b *ownedBody) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// limitedBody fails a request's body of unknown length once it is over the limit.
+type limitedBody struct {
+	r    io.Reader
+	left int64
+	over bool
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		b.over = true
+		return 0, errBodyLimit
+	}
+	return n, err
+}

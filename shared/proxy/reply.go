@@ -1,0 +1,172 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+)
+
+// serveStored answers with the entry that was found. It reports false when the body turns out to be
+// gone, so that the request is served anew.
+func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Member) (done bool) {
+	payload, ok := p.storedPayload(r, &r.head, r.inline, r.storeKey())
+	if !ok {
+		return false
+	}
+	p.stats.count(member.Outcome)
+	p.send(r, &r.head, age, nil, member, payload)
+	return true
+}
+
+// storedPayload opens the body of a stored response. ok is false when its first segment is gone: the
+// entry is discarded then.
+func (p *Proxy) storedPayload(r *request, head *object.Head, inline []byte, key string) (payload Payload, ok bool) {
+	if r.method == http.MethodHead {
+		return Payload{Length: head.BodySize}, true
+	}
+	if head.Inline() {
+		return Payload{Bytes: inline}, true
+	}
+	key = strings.Clone(key)
+	stream := object.NewReader(r.ctx, p.store, key, head, nil)
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(stream, first); err != nil {
+		p.lostBody(r.ctx, key, err)
+		return Payload{}, errors.Join(err, stream.Close()) == nil
+	}
+	return Payload{Stream: &storedBody{Reader: stream, proxy: p, key: key, first: first}, Length: head.BodySize}, true
+}
+
+// lostBody counts a body that is not all there, and discards its entry so that the next request
+// fetches it again.
+func (p *Proxy) lostBody(ctx context.Context, key string, err error) {
+	if errors.Is(err, object.ErrCorrupt) {
+		p.stats.Corrupt.Add(1)
+	}
+	p.stats.LostBodies.Add(1)
+	p.discard(context.WithoutCancel(ctx), key)
+}
+
+// storedBody is a segmented body on its way out.
+type storedBody struct {
+	*object.Reader
+	proxy *Proxy
+	key   string
+	first []byte // read ahead of the head, to know that the body is there
+}
+
+func (b *storedBody) Read(buf []byte) (int, error) {
+	if len(b.first) > 0 && len(buf) > 0 {
+		n := copy(buf, b.first)
+		b.first = b.first[n:]
+		return n, nil
+	}
+	n, err := b.Reader.Read(buf)
+	if errors.Is(err, object.ErrSegment) {
+		b.proxy.lostBody(context.Background(), b.key, err)
+	}
+	return n, err
+}
+
+func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(b.first)
+	if err != nil {
+		return int64(n), err
+	}
+	b.first = nil
+	rest, err := b.Reader.WriteTo(w)
+	if errors.Is(err, object.ErrSegment) {
+		b.proxy.lostBody(context.Background(), b.key, err)
+	}
+	return int64(n) + rest, err
+}
+
+// send replies with a stored response, or with 304 when the client's own condition holds.
+func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream []string, member httpcache.Member, body Payload) {
+	fields := r.fields[:0]
+	status := head.Meta.Status
+	if httpcache.NotModified(r.header, r.method, status, head.Fields) {
+		closePayload(body)
+		status, body = http.StatusNotModified, Payload{}
+		fields = appendNotModified(fields, head.Fields)
+	} else {
+		fields = append(fields, head.Fields...)
+	}
+	fields = appendAge(fields, age)
+	fields = p.appendOwn(fields, upstream, member)
+	r.fields = fields
+	if body.Length < 0 {
+		body.Seal = r.tier
+	}
+	r.x.Reply(status, fields, body)
+}
+
+func closePayload(body Payload) {
+	if body.Stream != nil {
+		_ = body.Stream.Close() // it is not sent, so how it ends does not matter
+	}
+}
+
+// serveResult answers with what a flight yielded. It reports false when this request must look again.
+func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
+	if res.solo != nil {
+		if !lead {
+			return p.goAlone(r, res.fwd)
+		}
+		p.sendSolo(r, res)
+		return true
+	}
+	if len(res.head.Selecting) > 0 && !p.selects(r, &res.head) {
+		return false
+	}
+	payload, ok := p.resultPayload(r, res, lead)
+	if !ok {
+		return false
+	}
+	member := res.member(!lead)
+	p.stats.count(member.Outcome)
+	now := p.now()
+	age := res.head.Meta.CurrentAge(now)
+	member.TTL, member.HasTTL = res.head.Meta.Lifetime(&r.rules)-age, true
+	p.send(r, &res.head, age, res.status, member, payload)
+	return true
+}
+
+// selects reports whether the request selects the variant that the head is of.
+func (p *Proxy) selects(r *request, head *object.Head) bool {
+	r.key = r.key[:r.primary]
+	r.setVariant(head.Selecting)
+	return string(r.variantKey()) == head.Key
+}
+
+// resultPayload opens the body of a flight's result: the stream in progress, or the stored body.
+func (p *Proxy) resultPayload(r *request, res *result, lead bool) (Payload, bool) {
+	if res.body == nil {
+		return p.storedPayload(r, &res.head, res.inline, res.key)
+	}
+	if r.method == http.MethodHead {
+		return Payload{Length: res.length}, res.length >= 0 || p.releaseLead(res, lead)
+	}
+	if lead {
+		return Payload{Stream: res.first, Length: res.length}, true
+	}
+	reader, err := res.body.NewReader(r.ctx)
+	if err != nil {
+		return Payload{}, false
+	}
+	return Payload{Stream: reader, Length: res.length}, true
+}
+
+// releaseLead closes the reader that the leader will not use.
+func (p *Proxy) releaseLead(res *result, lead bool) bool {
+	if lead {
+		_ = res.first.Close() // a flight's reader; its Close can not fail
+	}
+	return true
+}

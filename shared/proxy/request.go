@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"tiercache/shared/cachekey"
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+	"tiercache/shared/policy"
+)
+
+// Fields between tiers.
+const (
+	tierField   = "Tiercache-Tier"
+	tierPrefix  = "Tiercache-"
+	protoField  = "X-Forwarded-Proto"
+	clientField = "X-Forwarded-For"
+	hostField   = "X-Forwarded-Host"
+)
+
+// request is one request while it is served. Its strings alias the exchange, so nothing that outlives
+// the exchange may keep them: a fill gets copies.
+type request struct {
+	ctx     context.Context
+	x       Exchange
+	service *policy.Match
+	rules   httpcache.Policy
+	method  string
+	scheme  string
+	host    string
+	target  string
+	header  httpcache.Header
+	parsed  httpcache.Request
+	tier    bool // from a node of the fleet
+	now     time.Time
+
+	key     []byte // whole cache key of the stored response looked at, variant included
+	primary int    // length of the primary key within key
+	digest  [16]byte
+
+	head    object.Head // of the entry that was found
+	inline  []byte
+	fields  []byte // scratch for the reply's header block
+	lowered []byte // scratch for the host
+}
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+// release drops what points into the exchange or into a stored entry.
+func (r *request) release() {
+	names := r.head.Selecting[:0]
+	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0]}
+	r.head.Selecting = names
+	requests.Put(r)
+}
+
+// setKey computes the primary key.
+func (r *request) setKey() {
+	r.key = cachekey.Append(r.key[:0], cachekey.Parts{
+		Service: r.service.Name, Fingerprint: r.service.Print,
+		Scheme: r.scheme, Host: r.host, Target: r.target,
+	})
+	r.primary = len(r.key)
+	r.digest = cachekey.Digest(r.key)
+}
+
+// setVariant extends the key by the values that the request has for the selecting fields.
+func (r *request) setVariant(names []string) {
+	primary := r.key[:r.primary]
+	variant := cachekey.AppendVariant(r.key[r.primary:], primary, names, r.selecting)
+	// AppendVariant writes behind the primary key, which stays in front for the next variant.
+	r.key = append(primary, variant...)
+	r.digest = cachekey.Digest(r.variantKey())
+}
+
+// variantKey is the key that the entry looked at must carry.
+func (r *request) variantKey() []byte {
+	if len(r.key) == r.primary {
+		return r.key
+	}
+	return r.key[r.primary:]
+}
+
+func (r *request) selecting(name string) (string, bool) {
+	return httpcache.SelectingValue(r.header, name)
+}
+
+// storeKey is the digest as the string that stores take. It is valid until the digest changes.
+func (r *request) storeKey() string { return unsafe.String(&r.digest[0], len(r.digest)) }
+
+// lowerHost returns the host in lower case and without port; ok is false when it is not a host
+// (RFC 9110, 7.2).
+func (r *request) lowerHost(authority string) (host string, ok bool) {
+	host = authority
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && i > strings.LastIndexByte(host, ']') {
+		if strings.Trim(host[i+1:], "0123456789") != "" {
+			return "", false
+		}
+		host = host[:i]
+	}
+	if !isLower(host) {
+		r.lowered = append(r.lowered[:0], host...)
+		for i, c := range r.lowered {
+			if c >= 'A' && c <= 'Z' {
+				r.lowered[i] = c + 'a' - 'A'
+			}
+		}
+		host = unsafe.String(unsafe.SliceData(r.lowered), len(r.lowered))
+	}
+	return host, policy.ValidHost(host)
+}
+
+func isLower(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			return false
+		}
+	}
+	return true
+}

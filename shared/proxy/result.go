@@ -1,0 +1,53 @@
+package proxy
+
+import (
+	"tiercache/shared/flight"
+	"tiercache/shared/httpcache"
+	"tiercache/shared/object"
+)
+
+// result is what a fill hands to all that wait for it. It is immutable once published.
+type result struct {
+	// solo is a response that may not be shared: the leader takes it, all others go alone.
+	solo   *soloResponse
+	reason httpcache.Reason // why it is not stored; ReasonNone when it is
+
+	// Otherwise a response that may be shared.
+	head   object.Head
+	inline []byte       // its body when it is stored and small
+	key    string       // its store key
+	body   *flight.Body // its body while it arrives; nil when it is stored
+	first  *flight.Reader
+	length int64 // of body, -1 when unknown
+
+	fwd       httpcache.FwdReason
+	fwdStatus int // the upstream's status, 0 when it sent none
+	outcome   httpcache.Outcome
+	status    []string // Cache-Status of the tiers behind this one
+	detail    string
+}
+
+// soloResponse is a response for one client.
+type soloResponse struct {
+	response *Response
+	fields   httpcache.Fields
+	meta     httpcache.Meta
+}
+
+// member is this node's part of Cache-Status.
+func (res *result) member(collapsed bool) httpcache.Member {
+	m := httpcache.Member{
+		Outcome: res.outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus,
+		Stored: res.reason == httpcache.ReasonNone && res.fwdStatus != 0, Collapsed: collapsed, Detail: res.detail,
+	}
+	if res.reason != httpcache.ReasonNone {
+		m.Detail = res.reason.String()
+	}
+	if collapsed && m.Outcome == httpcache.Miss {
+		m.Outcome = httpcache.Collapsed
+	}
+	return m
+}
+
+// soloFlight is a flight that nobody else can join.
+func soloFlight() *flight.Flight[*result] { return flight.Solo[*result]() }

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"tiercache/shared/httpcache"
+)
+
+// Serve answers one exchange.
+func (p *Proxy) Serve(ctx context.Context, x Exchange) {
+	r := requests.Get().(*request)
+	defer r.release()
+	r.ctx, r.x, r.header, r.now = ctx, x, x.Header(), p.now()
+	r.method, r.target = x.Method(), x.Target()
+	if refusal := p.admit(r); refusal != nil {
+		p.refuse(r, refusal)
+		return
+	}
+	switch r.method {
+	case http.MethodGet, http.MethodHead:
+		p.serveCached(r)
+	default:
+		p.pass(r, httpcache.FwdMethod)
+	}
+}
+
+// admit finds the request's service, or says why it is refused.
+func (p *Proxy) admit(r *request) *refusal {
+	if r.method == http.MethodConnect {
+		return refusalConnect
+	}
+	if r.header.Value("Upgrade") != "" {
+		return refusalUpgrade
+	}
+	if !validTarget(r.target, r.method) {
+		return refusalTarget
+	}
+	host, ok := r.lowerHost(r.x.Authority())
+	if !ok {
+		return refusalHost
+	}
+	r.host = host
+	if r.service = p.policy.Load().Match(host); r.service == nil {
+		return refusalUnknownHost
+	}
+	if httpcache.InLoop(r.header, "tiercache", p.cfg.Node) {
+		return refusalLoop
+	}
+	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie}
+	r.tier = p.believes(r.header.Value(tierField))
+	r.scheme = r.x.Scheme()
+	if r.tier && r.header.Value(protoField) == "https" {
+		r.scheme = "https"
+	}
+	return nil
+}
+
+// validTarget refuses what could be read as another target further on: anything but origin-form (and
+// the asterisk of OPTIONS), control bytes, spaces, and a fragment (RFC 9112, 3.2).
+func validTarget(target, method string) bool {
+	if target == "*" {
+		return method == http.MethodOptions
+	}
+	if !strings.HasPrefix(target, "/") {
+		return false
+	}
+	for i := range len(target) {
+		if c := target[i]; c <= ' ' || c == 0x7f || c == '#' {
+			return false
+		}
+	}
+	return true
+}

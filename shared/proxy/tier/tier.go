@@ -1,0 +1,153 @@
+// Package tier fetches from other nodes of the fleet with fasthttp's client. It proves the fleet's
+// token, sends the target byte for byte and counts a body as whole only by its length, or by the seal
+// that a tier sends behind a body of unknown length: fasthttp alone would take a chunked body that is
+// cut between two chunks for complete.
+//
+// It picks no node and retries on no other; its callers do. Start reading at Client.Fetch.
+package tier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"tiercache/shared/proxy"
+)
+
+// TokenField carries the fleet's token between tiers.
+const TokenField = "Tiercache-Tier"
+
+// Limits of the client.
+const (
+	connectTimeout = time.Second
+	idleConn       = 30 * time.Second
+	maxConns       = 1024
+	connWait       = 2 * time.Second
+	maxHeadBytes   = 96 << 10
+	attempts       = 2 // for requests that are safe to repeat, when a kept connection turns out closed
+	// slack is how much longer a tier is waited for than it waits itself.
+	slack = 5 * time.Second
+)
+
+// Client fetches from nodes of the fleet. It is safe for concurrent use.
+type Client struct {
+	token string
+
+	mu struct {
+		sync.Mutex
+		hosts map[hostKey]*fasthttp.HostClient
+	}
+}
+
+// hostKey tells connections apart: the stall limit is a property of the connection.
+type hostKey struct {
+	addr  string
+	stall time.Duration
+}
+
+// New returns a client that proves token. It opens nothing.
+func New(token string) *Client {
+	c := &Client{token: token}
+	c.mu.hosts = map[hostKey]*fasthttp.HostClient{}
+	return c
+}
+
+// Close ends the idle connections.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, h := range c.mu.hosts {
+		h.CloseIdleConnections()
+	}
+}
+
+// ParseURL returns the host:port of a node's URL, which must be plain http without a path.
+func ParseURL(node string) (addr string, err error) {
+	u, err := url.Parse(node)
+	if err != nil || u.Scheme != "http" || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil {
+		return "", fmt.Errorf("node address %q: use http://HOST:PORT", node)
+	}
+	if u.Port() == "" {
+		return net.JoinHostPort(u.Hostname(), "80"), nil
+	}
+	return u.Host, nil
+}
+
+// Fetch sends the request to the node at addr (host:port). timeout is the service's: the node is given
+// a little longer for the head and for each part of the body. Errors wrap those of package proxy.
+func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(request)
+	c.fill(request, addr, r)
+	response.StreamBody = true
+	response.SkipBody = r.Method == fasthttp.MethodHead
+	if err := c.host(addr, timeout+slack).Do(request, response); err != nil {
+		fasthttp.ReleaseResponse(response)
+		return nil, classify(err)
+	}
+	return receive(ctx, response), nil
+}
+
+func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) {
+	h := &request.Header
+	h.SetMethod(r.Method)
+	h.SetRequestURI(r.Target)
+	for _, f := range r.Header {
+		h.Add(f.Name, f.Value)
+	}
+	h.SetHost(r.Host)
+	request.UseHostHeader = true
+	if c.token != "" {
+		h.Set(TokenField, c.token)
+	}
+	uri := request.URI()
+	uri.DisablePathNormalizing = true
+	uri.SetScheme("http")
+	uri.SetHost(addr)
+	if r.Body != nil {
+		request.SetBodyStream(r.Body, int(r.Length))
+	}
+}
+
+func (c *Client) host(addr string, stall time.Duration) *fasthttp.HostClient {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := hostKey{addr, stall}
+	if h := c.mu.hosts[key]; h != nil {
+		return h
+	}
+	h := &fasthttp.HostClient{
+		Addr:                      addr,
+		Dial:                      dialer(stall),
+		MaxConns:                  maxConns,
+		MaxConnWaitTimeout:        connWait,
+		MaxIdleConnDuration:       idleConn,
+		MaxIdemponentCallAttempts: attempts,
+		ReadBufferSize:            maxHeadBytes,
+		StreamResponseBody:        true,
+		DisablePathNormalizing:    true,
+		NoDefaultUserAgentHeader:  true,
+	}
+	c.mu.hosts[key] = h
+	return h
+}
+
+func classify(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrNoFreeConns):
+		return fmt.Errorf("%w: %w", proxy.ErrBusy, err)
+	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, fasthttp.ErrDialTimeout):
+		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
+	}
+	return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
+}
