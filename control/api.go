@@ -54,7 +54,7 @@ type fleetReply struct {
 func (c *Control) registerFleet(api huma.API) {
 	huma.Register(api, c.operation(api, http.MethodGet, "/v1/fleet", "getFleet", "List the nodes of the fleet", token.Read),
 		func(context.Context, *struct{}) (*fleetReply, error) {
-			return &fleetReply{CacheControl: "no-store", Body: c.roster.fleet(time.Now())}, nil
+			return &fleetReply{CacheControl: "no-store", Body: c.fleet(time.Now())}, nil
 		})
 }
 

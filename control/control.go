@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"tiercache/control/client"
 	"tiercache/shared/bus"
 	"tiercache/shared/runner"
 	"tiercache/shared/telemetry"
@@ -125,6 +126,12 @@ func (c *Control) tick(ctx context.Context, announce func(bus.Hello)) error {
 			return nil
 		}
 	}
+}
+
+// fleet lists the nodes, this one as it is now and not as it was at the last tick.
+func (c *Control) fleet(now time.Time) client.Fleet {
+	c.roster.hear(c.hello(), now)
+	return c.roster.fleet(now)
 }
 
 func (c *Control) hello() bus.Hello {

@@ -204,10 +204,10 @@ func TestAPI_DescribesItself(t *testing.T) {
 
 func TestControl_AloneItIsItsOwnFleet(t *testing.T) {
 	n := start(t, nil)
-	eventually(t, "a ready fleet", func() bool {
-		f, err := n.client(t, n.token).Fleet(t.Context())
-		return err == nil && f.Ready && len(f.Nodes) == 1 && f.Nodes[0].Node == "control-1" && f.Nodes[0].Version == "v1.2.3"
-	})
+	f, err := n.client(t, n.token).Fleet(t.Context())
+	if err != nil || !f.Ready || len(f.Nodes) != 1 || f.Nodes[0].Node != "control-1" || f.Nodes[0].Version != "v1.2.3" {
+		t.Errorf("got %+v, %v", f, err)
+	}
 	v, err := n.client(t, "").Version(t.Context())
 	if err != nil || v.Version != "v1.2.3" || v.Node != "control-1" {
 		t.Errorf("got %+v, %v", v, err)

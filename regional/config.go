@@ -3,6 +3,7 @@ package regional
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"tiercache/regional/l2/redis"
 	"tiercache/shared/config"
@@ -26,6 +27,8 @@ type Config struct {
 	RedisPasswordFile string `yaml:"redis_password_file" usage:"file with the password of Redis; empty: none"`
 	// L2Prefix begins every key, so that one Redis can serve several fleets.
 	L2Prefix string `yaml:"l2_prefix" usage:"begin of every key in L2"`
+	// L2Timeout bounds a call of L2; after some that failed in a row L2 is left alone for a while.
+	L2Timeout time.Duration `yaml:"l2_timeout" usage:"how long a call of L2 may take"`
 
 	// MaxObjectSize is the largest body that is stored; larger ones flow through.
 	MaxObjectSize config.Size `yaml:"max_object_size" usage:"largest body that is stored"`
@@ -48,6 +51,7 @@ func DefaultConfig() Config {
 		L2:             "redis",
 		RedisAddrs:     []string{"127.0.0.1:6379"},
 		L2Prefix:       "tc:",
+		L2Timeout:      500 * time.Millisecond,
 		MaxObjectSize:  proxy.DefaultMaxObject,
 		MaxFills:       proxy.DefaultMaxFills,
 		MaxRequestBody: proxy.DefaultMaxRequestBody,
@@ -64,6 +68,9 @@ func (c *Config) Validate() error {
 	}
 	if len(c.Services) == 0 {
 		return errors.New("services is empty: a regional node needs at least one service document")
+	}
+	if c.L2Timeout < time.Millisecond || c.L2Timeout > 10*time.Second {
+		return fmt.Errorf("l2_timeout %s: use 1ms to 10s", c.L2Timeout)
 	}
 	if c.MaxFills <= 0 || c.MaxObjectSize <= 0 || c.MaxRequestBody <= 0 {
 		return errors.New("max_fills, max_object_size and max_request_body must be positive")
@@ -88,5 +95,5 @@ func (c *Config) needsOrigin() error {
 }
 
 func (c *Config) redis(password string) redis.Config {
-	return redis.Config{Addrs: c.RedisAddrs, Password: password, Prefix: c.L2Prefix}
+	return redis.Config{Addrs: c.RedisAddrs, Password: password, Prefix: c.L2Prefix, Timeout: c.L2Timeout}
 }

@@ -30,7 +30,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	breaker := l2.NewBreaker(store, l2.BreakerConfig{OnChange: reportL2(n)})
+	breaker := l2.NewBreaker(store, l2.BreakerConfig{Slow: cfg.L2Timeout * 9 / 10, OnChange: reportL2(n)})
 	upstream, err := newUpstreams(cfg.OriginURL, tier.New(secret), foreign.New())
 	if err != nil {
 		return nil, err

@@ -27,6 +27,9 @@ func TestMemory_StaysNearTheBudget(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("reads resident memory from /proc")
 	}
+	if raceDetector {
+		t.Skip("the race detector multiplies memory")
+	}
 	for _, budget := range []int64{16, 64, 256} {
 		if testing.Short() && budget > 64 {
 			continue

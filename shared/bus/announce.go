@@ -11,11 +11,17 @@ import (
 // HelloInterval is how often a node announces itself.
 const HelloInterval = time.Second
 
-// goodbyeTimeout bounds the last message of a node that stops.
-const goodbyeTimeout = 500 * time.Millisecond
+const (
+	// checkInterval is how often it looks whether it has something new to say.
+	checkInterval = 100 * time.Millisecond
+
+	// goodbyeTimeout bounds the last message of a node that stops.
+	goodbyeTimeout = 500 * time.Millisecond
+)
 
 // Announce is the part by which a node is on the bus: it connects as cfg says and sends what hello
-// returns every second, and once more, not ready, when it stops. It is ready at once and never fails
+// returns every second, at once when its Ready changes or the connection comes back, and once more,
+// not ready, when it stops. It is ready at once and never fails
 // for want of NATS. Without a URL it does nothing.
 func Announce(cfg Config, hello func() Hello) runner.Part {
 	return runner.Part{Name: component, Run: func(ctx context.Context, ready func()) error {
@@ -36,14 +42,22 @@ func Announce(cfg Config, hello func() Hello) runner.Part {
 
 // announce ends with an error only for a message that can never be sent.
 func (b *Bus) announce(ctx context.Context, hello func() Hello) error {
-	tick := time.NewTicker(HelloInterval)
-	defer tick.Stop()
+	check := time.NewTicker(checkInterval)
+	defer check.Stop()
+	var said Hello
+	var at time.Time // when said was sent; zero: it was not
 	for {
-		if err := b.PublishHello(hello()); errors.Is(err, ErrName) || errors.Is(err, ErrHello) {
-			return err
+		if h := hello(); h.Ready != said.Ready || time.Since(at) >= HelloInterval {
+			err := b.PublishHello(h)
+			if errors.Is(err, ErrName) || errors.Is(err, ErrHello) {
+				return err
+			}
+			if err == nil {
+				said, at = h, time.Now()
+			}
 		}
 		select {
-		case <-tick.C:
+		case <-check.C:
 		case <-ctx.Done():
 			b.goodbye(hello())
 			return nil

@@ -1,12 +1,15 @@
 package bus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +34,12 @@ func freeAddr(t *testing.T) string {
 // startServer runs a server until the returned function or the test's end stops it.
 func startServer(t *testing.T, listen, dir string) (stop func()) {
 	t.Helper()
-	s, err := natsd.New(natsd.Config{Listen: listen, Credentials: dir})
+	return startLogging(t, listen, dir, nil)
+}
+
+func startLogging(t *testing.T, listen, dir string, log *slog.Logger) (stop func()) {
+	t.Helper()
+	s, err := natsd.New(natsd.Config{Listen: listen, Credentials: dir, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +178,29 @@ func TestAnnounce_SaysGoodbyeWhenItStops(t *testing.T) {
 	await(t, heard, func(h bus.Hello) bool { return !h.Ready && h.Node == "origin-1" })
 }
 
+func TestAnnounce_SaysAtOnceThatReadyChanged(t *testing.T) {
+	dir, addr := t.TempDir(), freeAddr(t)
+	startServer(t, addr, dir)
+	heard := listen(t, connect(t, "nats://"+addr, dir, "control", nil))
+	var ready atomic.Bool
+	cfg := bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"}
+	startPart(t, bus.Announce(cfg, func() bus.Hello {
+		h := hello("edge", "edge-1")
+		h.Ready = ready.Load()
+		return h
+	}))
+	for range 3 { // long enough for a node that speaks once a second to have a silence ahead of it
+		await(t, heard, func(h bus.Hello) bool { return !h.Ready })
+		changed := time.Now()
+		ready.Store(true)
+		await(t, heard, func(h bus.Hello) bool { return h.Ready })
+		if took := time.Since(changed); took > bus.HelloInterval*3/4 {
+			t.Errorf("took %v", took)
+		}
+		ready.Store(false)
+	}
+}
+
 func TestAnnounce_WithoutURLDoesNothing(t *testing.T) {
 	startPart(t, bus.Announce(bus.Config{}, func() bus.Hello { t.Error("asked"); return bus.Hello{} }))
 }
@@ -198,17 +229,27 @@ func TestPublishHello_RefusesBadNames(t *testing.T) {
 	}
 }
 
+// counter counts the refusals in a server's log.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.Add(int64(bytes.Count(p, []byte("authentication error"))))
+	return len(p), nil
+}
+
 func TestConnect_WrongKeyKeepsTrying(t *testing.T) {
 	dir, other, addr := t.TempDir(), t.TempDir(), freeAddr(t)
 	if _, err := natsd.GenerateCredentials(other); err != nil {
 		t.Fatal(err)
 	}
-	stop := startServer(t, addr, dir)
+	var refusals counter
+	stop := startLogging(t, addr, dir, slog.New(slog.NewTextHandler(&refusals, nil)))
 	health := runner.NewHealth()
 	connect(t, "nats://"+addr, other, "edge", health)
-	eventually(t, "refused", func() bool {
-		return strings.Contains(health.Report().Components["nats"].Detail, "uthorization")
-	})
+	eventually(t, "refused again and again", func() bool { return refusals.Load() >= 4 })
+	if detail := health.Report().Components["nats"].Detail; !strings.Contains(detail, "uthorization") {
+		t.Errorf("got %q", detail)
+	}
 	stop()
 	startServer(t, addr, other) // now the key is right
 	eventually(t, "connected", func() bool { return health.Report().Components["nats"].OK })

@@ -36,7 +36,7 @@ func (o *overrides) environ(variables []string) koanf.Provider {
 	})
 }
 
-// flags is the layer of flags that were set.
+// flags is the layer of flags; the provider leaves out those that were not set.
 func (o *overrides) flags(set *pflag.FlagSet) koanf.Provider {
 	byName := make(map[string]field, len(o.list))
 	for _, f := range o.list {
@@ -44,8 +44,8 @@ func (o *overrides) flags(set *pflag.FlagSet) koanf.Provider {
 	}
 	return posflag.ProviderWithFlag(set, noDelim, nil, func(flag *pflag.Flag) (string, any) {
 		f, ok := byName[flag.Name]
-		if !ok || !flag.Changed {
-			return "", nil // the command's own, or not given
+		if !ok {
+			return "", nil // the command's own
 		}
 		if own, ok := flag.Value.(*flagValue); ok && own.value.Type() == f.value.Type() {
 			return f.key, own.value.Interface()

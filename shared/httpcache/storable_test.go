@@ -122,3 +122,9 @@ func TestReason_OfRequest(t *testing.T) {
 		equal(t, r.String(), r.OfRequest(), want)
 	}
 }
+
+func TestMethod_Safe_RFC9110_9_2_1(t *testing.T) {
+	for method, want := range map[string]bool{"GET": true, "HEAD": true, "OPTIONS": true, "TRACE": true, "POST": false, "PUT": false, "DELETE": false, "FOO": false, "get": false} {
+		equal(t, method, ParseMethod(method).Safe(), want)
+	}
+}

@@ -53,6 +53,8 @@ func TestTargeted_IgnoresExpires(t *testing.T) {
 	h := head("CDN-Cache-Control: max-age=0", "Expires: "+date(99), "Date: "+date(0))
 	m := NewMeta(200, h, t0, t0)
 	equal(t, "max-age=0 beside Expires", m.Lifetime(&Policy{}), 0)
+	m = NewMeta(200, Fields{{"CDN-Cache-Control", " "}, {"Cache-Control", "max-age=5"}}, t0, t0)
+	equal(t, "a blank field is an empty one", m.Lifetime(&Policy{}), sec(5))
 	m = meta("CDN-Cache-Control: foo", "Expires: "+date(99), "Date: "+date(0))
 	equal(t, "no freshness at all beside Expires", m.Lifetime(&Policy{}), 0)
 }
@@ -109,6 +111,7 @@ func FuzzDictionary(f *testing.F) {
 	for _, s := range []string{
 		"", " ", "a", "a=1, b=2.5;x=?1, c", `a="x\"y", *b=tok/en:x`, "a=(1 2;q=3 (4));z", "a=( 1  2 )", "a=:YWJj:, b=?0", "a=@1659578233", `a=%"f%c3%bc"`,
 		"a=1,", "a =1", "A=1", "a=1.", "a=-", "a=1234567890123456", "a=1,\tb=2", "a=1;b;c=\"d\"", "a=();b", "a=?2", `a="`, "a=%\"%", "a=:", "a=@1.5", "a=1 b",
+		`a=("x"1)`, "a=(1", "a=(1;)", "a=1;", "a=1;B", "a=1;b=", "a=", "a=\"\\x\"", "a=\"é\"", "a=:#:", "a=@x", "a=%x", "a=%\"%zz\"", "a=%\"é\"", "a=-1.125", "a=1.1234",
 	} {
 		f.Add(s)
 	}

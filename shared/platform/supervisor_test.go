@@ -131,7 +131,9 @@ func TestSupervisor_StopsStageByStage(t *testing.T) {
 func TestSupervisor_GivesUpWhatNeverWasReady(t *testing.T) {
 	good := loopback(port(t))
 	r := run(t, 0, role("good", 0, "listen", good), role("bad", 1, "fail", "config bad.yaml:3:1: unknown field"))
-	if err := r.AwaitReady(t.Context()); err == nil || !strings.Contains(err.Error(), "bad is not ready: ended (exit status 3): config bad.yaml:3:1: unknown field") {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := r.AwaitReady(ctx); err == nil || !strings.Contains(err.Error(), "bad is not ready: ended (exit status 3): config bad.yaml:3:1: unknown field") {
 		t.Fatalf("AwaitReady: %v", err)
 	}
 	err := <-r.result

@@ -50,6 +50,8 @@ const (
 
 	DefaultMaxRequestBody = 64 << 20
 
+	// cdnID is the fleet's name in CDN-Loop (RFC 8586).
+	cdnID = "tiercache"
 	// hitForMissTTL is how long requests for a key that may not be stored go straight through.
 	hitForMissTTL = 10 * time.Second
 	// windowSegments is how much of a body a flight keeps in memory: 4 segments of 256 KiB.
@@ -113,7 +115,9 @@ type Proxy struct {
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
 	fills sync.WaitGroup
 
-	via, loop string // this node's members of Via and CDN-Loop
+	pseudonym string // in Via
+	via       string // this node's member of Via on replies
+	requests  sync.Pool
 }
 
 // New returns a proxy. It starts nothing; goroutines begin with the fills of requests.
@@ -124,8 +128,7 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, store: deps.Store, upstream: deps.Upstream, log: deps.Log,
 		tracer: deps.Tracer, tracing: deps.Tracer != nil, now: deps.Now, random: deps.Random,
-		via:  "1.1 " + cfg.Node + " (tiercache)",
-		loop: "tiercache;node=" + cfg.Node,
+		pseudonym: cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
 	}
 	if p.tracer == nil {
 		p.tracer = noop.NewTracerProvider().Tracer("")
@@ -136,6 +139,7 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 	if p.random == nil {
 		p.random = rand.Reader
 	}
+	p.requests.New = func() any { return new(request) }
 	p.limits.max = cfg.MaxFills
 	p.policy.Store(deps.Policy)
 	return p, nil

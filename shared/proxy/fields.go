@@ -50,12 +50,9 @@ var unkeyed = []string{
 	"Forwarded", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method",
 }
 
-// conditional are a client's own conditions: a fill for all must not carry them (RFC 9111, 4.3.1).
-var conditional = []string{"If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range"}
-
-// forward returns the fields that go to the upstream with a request. It owns its strings.
-func (p *Proxy) forward(r *request) httpcache.Fields {
-	f := httpcache.ForwardFields(r.header)
+// forward completes the fields that go to the upstream with a request: f, which is its own copy of the
+// client's, without what is not for the upstream and with what this node adds.
+func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	client := r.header.Value(clientField)
 	f.Del("Host", "Content-Length", "Expect", "Via", "Cdn-Loop")
 	p.dropPrivate(&f)
@@ -67,21 +64,9 @@ func (p *Proxy) forward(r *request) httpcache.Fields {
 	}
 	f.Add(protoField, strings.Clone(r.scheme))
 	f.Add(hostField, strings.Clone(r.host))
-	p.appendHops(&f, r.header)
+	f.Add("Via", string(httpcache.AppendVia(nil, r.header, "1.1", p.pseudonym)))
+	f.Add("CDN-Loop", string(httpcache.AppendCDNLoop(nil, r.header, cdnID, p.cfg.Node)))
 	return f
-}
-
-// appendHops adds this node to Via and CDN-Loop, behind those that the request has (RFC 8586, 2).
-func (p *Proxy) appendHops(f *httpcache.Fields, h httpcache.Header) {
-	for v := range h.Values("Via") {
-		f.Add("Via", strings.Clone(v))
-	}
-	f.Add("Via", p.via)
-	loop := p.loop
-	for v := range h.Values("Cdn-Loop") {
-		loop = v + ", " + loop
-	}
-	f.Add("CDN-Loop", loop)
 }
 
 // dropPrivate removes the fields by which tiers talk to each other.

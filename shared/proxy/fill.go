@@ -55,11 +55,10 @@ func (p *Proxy) newFill(r *request, stored *base, fwd httpcache.FwdReason) *fill
 		primary: primary, stored: stored, fwd: fwd, header: cloneFields(r.header),
 		request: &Request{
 			Method: http.MethodGet, Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),
-			Target: strings.Clone(r.target), Header: p.forward(r), Digest: cachekey.Digest(primary),
+			Target: strings.Clone(r.target), Header: p.forward(r, httpcache.FillFields(r.header)), Digest: cachekey.Digest(primary),
 		},
 	}
 	f.parsed.Method = httpcache.MethodGet
-	f.request.Header.Del(conditional...)
 	if stored != nil {
 		f.request.Header = append(f.request.Header, httpcache.Conditional(stored.head.Fields)...)
 	}

@@ -65,7 +65,7 @@ func passRefusal(err error, request *Request) *refusal {
 func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	request := &Request{
 		Method: strings.Clone(r.method), Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),
-		Target: strings.Clone(r.target), Header: p.forward(r),
+		Target: strings.Clone(r.target), Header: p.forward(r, httpcache.ForwardFields(r.header)),
 		Digest: cachekey.Digest([]byte(r.host + r.target)),
 	}
 	// A body of GET and its like has no meaning (RFC 9110, 9.3.1) and could change what is cached.

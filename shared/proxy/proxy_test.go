@@ -62,7 +62,11 @@ func TestServe_HeadAndConditions(t *testing.T) {
 	s.get("/a", `If-None-Match: "other"`).expect(t, 200, "hello", "hit")
 	// A client's own condition on a miss must not decide what is stored.
 	s.get("/b", `If-None-Match: "v1"`).expect(t, 304, "", "fwd=uri-miss")
-	s.get("/b").expect(t, 200, "hello", "hit")
+	waitFor(t, func() bool { // the 304 is out before the body is stored
+		r := s.get("/b")
+		r.expect(t, 200, "hello", "edge-1; ")
+		return strings.Contains(r.header.Get("Cache-Status"), "hit")
+	})
 }
 
 func TestServe_Revalidates(t *testing.T) {
@@ -515,5 +519,30 @@ func waitFor(t *testing.T, condition func() bool) {
 		case <-deadline:
 			t.Fatal("the condition did not come true within 10s")
 		}
+	}
+}
+
+func TestServe_304ThatIsAboutAnotherResponse(t *testing.T) {
+	for name, answer := range map[string]http.Header{
+		"another etag": {"Etag": {`"v2"`}, "Cache-Control": {"max-age=60"}},
+		"no-store":     {"Etag": {`"v1"`}, "Cache-Control": {"no-store"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := "one"
+			s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("If-None-Match") != "" {
+					for k, v := range answer {
+						w.Header()[k] = v
+					}
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				cacheable(body)(w, r)
+			})
+			s.get("/").expect(t, 200, "one", "stored")
+			body = "two"
+			s.clock.advance(2 * time.Minute)
+			s.get("/").expect(t, 200, "two", "fwd=stale; fwd-status=200")
+		})
 	}
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"strings"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -48,14 +47,12 @@ type request struct {
 	lowered []byte // scratch for the host
 }
 
-var requests = sync.Pool{New: func() any { return new(request) }}
-
 // release drops what points into the exchange or into a stored entry.
-func (r *request) release() {
+func (p *Proxy) release(r *request) {
 	names := r.head.Selecting[:0]
 	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0]}
 	r.head.Selecting = names
-	requests.Put(r)
+	p.requests.Put(r)
 }
 
 // setKey computes the primary key.

@@ -10,8 +10,8 @@ import (
 
 // Serve answers one exchange.
 func (p *Proxy) Serve(ctx context.Context, x Exchange) {
-	r := requests.Get().(*request)
-	defer r.release()
+	r := p.requests.Get().(*request)
+	defer p.release(r)
 	r.ctx, r.x, r.header, r.now = ctx, x, x.Header(), p.now()
 	r.method, r.target = x.Method(), x.Target()
 	if refusal := p.admit(r); refusal != nil {
@@ -45,7 +45,7 @@ func (p *Proxy) admit(r *request) *refusal {
 	if r.service = p.policy.Load().Match(host); r.service == nil {
 		return refusalUnknownHost
 	}
-	if httpcache.InLoop(r.header, "tiercache", p.cfg.Node) {
+	if httpcache.InLoop(r.header, cdnID, p.cfg.Node) {
 		return refusalLoop
 	}
 	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie}

@@ -74,7 +74,7 @@ func bucketOf(took time.Duration) int {
 func bounds() []float64 {
 	b := make([]float64, durationBuckets)
 	for i := range b {
-		b[i] = (firstBound << i).Seconds()
+		b[i] = float64(firstBound<<i) / float64(time.Second) // Seconds() would yield 1.6383999999999999
 	}
 	return b
 }
