@@ -35,7 +35,7 @@ func (c *Control) handler() http.Handler {
 }
 
 func (c *Control) openAPI() huma.Config {
-	cfg := huma.DefaultConfig("tiercache control", c.cfg.Version)
+	cfg := huma.DefaultConfig("tiercache control", c.node.Version)
 	cfg.Info.Description = "The control plane of a tiercache fleet."
 	cfg.DocsPath = ""     // its page would load scripts from elsewhere
 	cfg.SchemasPath = ""  // /openapi.json has them all
@@ -66,7 +66,7 @@ type versionReply struct {
 func (c *Control) registerVersion(api huma.API) {
 	huma.Register(api, c.operation(api, http.MethodGet, "/v1/version", "getVersion", "Tell the version of this node", 0),
 		func(context.Context, *struct{}) (*versionReply, error) {
-			return &versionReply{CacheControl: "no-store", Body: client.Version{Version: c.cfg.Version, Go: runtime.Version(), Node: c.cfg.Node}}, nil
+			return &versionReply{CacheControl: "no-store", Body: client.Version{Version: c.node.Version, Go: runtime.Version(), Node: c.node.Node}}, nil
 		})
 }
 

@@ -3,18 +3,15 @@ package control
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"tiercache/control/client"
 	"tiercache/shared/bus"
+	"tiercache/shared/node"
 	"tiercache/shared/runner"
 	"tiercache/shared/telemetry"
 	"tiercache/shared/token"
 )
-
-// tier is this tier's name on the bus and in metrics.
-const tier = "control"
 
 // Limits of the API's listener.
 const (
@@ -22,30 +19,28 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// Control is a control node that has not started yet or runs.
+// Control is what a control node's parts share.
 type Control struct {
-	cfg     Config
-	log     *slog.Logger
-	tel     *telemetry.Telemetry
-	health  *runner.Health
-	tokens  *token.Set
-	roster  *roster
-	started time.Time
+	node   *node.Node
+	tel    *telemetry.Telemetry
+	tokens *token.Set
+	roster *roster
 }
 
-// New prepares a control node; it opens nothing and starts nothing. The caller keeps tel and shuts it
-// down after Run.
-func New(cfg Config, tel *telemetry.Telemetry, log *slog.Logger) (*Control, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("control: %w", err)
+// Build wires a control node and returns its parts in the order of their start. The error names the
+// token file when it can not be used.
+func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
+	c, err := newControl(n, cfg)
+	if err != nil {
+		return nil, err
 	}
-	c := &Control{
-		cfg:    cfg,
-		log:    log,
-		tel:    tel,
-		health: runner.NewHealth(),
-		tokens: new(token.Set),
-		roster: newRoster(),
+	return c.parts(cfg), nil
+}
+
+func newControl(n *node.Node, cfg Config) (*Control, error) {
+	c := &Control{node: n, tel: n.Telemetry, tokens: new(token.Set), roster: newRoster()}
+	if err := c.loadToken(cfg.AdminTokenFile); err != nil {
+		return nil, err
 	}
 	if err := c.observeFleet(); err != nil {
 		return nil, fmt.Errorf("control: metrics: %w", err)
@@ -53,50 +48,41 @@ func New(cfg Config, tel *telemetry.Telemetry, log *slog.Logger) (*Control, erro
 	return c, nil
 }
 
-// Run serves until ctx ends and everything has drained, or until a part fails.
-func (c *Control) Run(ctx context.Context) error {
-	c.started = time.Now()
-	if err := c.loadToken(); err != nil {
-		return err
-	}
-	return runner.Run(ctx, runner.Options{Log: c.log, DrainTimeout: c.cfg.DrainTimeout, Health: c.health},
-		runner.Admin(c.cfg.AdminListen, c.health, c.tel.MetricsHandler()),
-		runner.Part{Name: "fleet", Run: c.followFleet},
+func (c *Control) parts(cfg Config) []runner.Part {
+	return []runner.Part{
+		{Name: "fleet", Run: c.followFleet},
 		runner.Server{
 			Name:         "api",
-			Addr:         c.cfg.Listen,
+			Addr:         cfg.Listen,
 			Handler:      c.handler(),
-			Log:          c.log,
+			Log:          c.node.Log,
 			ReadTimeout:  readTimeout,
 			WriteTimeout: writeTimeout,
-			DrainTimeout: c.cfg.DrainTimeout,
+			DrainTimeout: cfg.DrainTimeout,
 		}.Part(),
-	)
+	}
 }
 
 // loadToken lets the holder of the admin token in.
-func (c *Control) loadToken() error {
-	secret, err := token.ReadFile(c.cfg.AdminTokenFile)
+func (c *Control) loadToken(path string) error {
+	secret, err := token.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("admin_token_file: %w", err)
 	}
 	if err := c.tokens.Add(secret, token.All); err != nil {
-		return fmt.Errorf("admin_token_file %s: %w", c.cfg.AdminTokenFile, err)
+		return fmt.Errorf("admin_token_file %s: %w", path, err)
 	}
 	return nil
 }
 
-// followFleet keeps the roster: this node by its own knowledge, the others by the bus.
+// followFleet keeps the roster of the nodes that announce themselves on the bus.
 func (c *Control) followFleet(ctx context.Context, ready func()) error {
-	c.roster.hear(c.hello(), time.Now())
-	if c.cfg.NATSURL == "" {
+	if c.node.NATSURL == "" {
 		ready()
-		return c.tick(ctx, func(bus.Hello) {})
+		<-ctx.Done()
+		return nil
 	}
-	b, err := bus.Connect(ctx, bus.Config{
-		URL: c.cfg.NATSURL, SeedFile: c.cfg.NATSSeedFile, Name: c.cfg.Node, Role: tier,
-		Log: c.log, Health: c.health,
-	})
+	b, err := bus.Connect(ctx, c.node.BusConfig())
 	if err != nil {
 		return err
 	}
@@ -107,36 +93,12 @@ func (c *Control) followFleet(ctx context.Context, ready func()) error {
 	}
 	defer stop()
 	ready()
-	return c.tick(ctx, func(h bus.Hello) {
-		_ = b.PublishHello(h) // without NATS nobody hears us, which /readyz says
-	})
+	<-ctx.Done()
+	return nil
 }
 
-// tick notes and announces this node every second until ctx ends.
-func (c *Control) tick(ctx context.Context, announce func(bus.Hello)) error {
-	t := time.NewTicker(bus.HelloInterval)
-	defer t.Stop()
-	for {
-		h := c.hello()
-		c.roster.hear(h, time.Now())
-		announce(h)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// fleet lists the nodes, this one as it is now and not as it was at the last tick.
+// fleet lists the nodes: this one by its own knowledge, the others by what the bus brought.
 func (c *Control) fleet(now time.Time) client.Fleet {
-	c.roster.hear(c.hello(), now)
+	c.roster.hear(c.node.Hello(), now)
 	return c.roster.fleet(now)
-}
-
-func (c *Control) hello() bus.Hello {
-	return bus.Hello{
-		Node: c.cfg.Node, Tier: tier, Region: c.cfg.Region, Addr: c.cfg.Listen, Admin: c.cfg.AdminListen,
-		Version: c.cfg.Version, Started: c.started, Ready: c.health.Ready(),
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -17,15 +16,16 @@ import (
 	"tiercache/control/client"
 	"tiercache/shared/bus"
 	"tiercache/shared/bus/natsd"
-	"tiercache/shared/telemetry"
+	"tiercache/shared/node"
 	"tiercache/shared/token"
 )
 
 const deadline = 15 * time.Second
 
-// node is a running control node.
-type node struct {
+// controlNode is a running control node.
+type controlNode struct {
 	*Control
+	cfg        Config
 	url, token string
 	stop       func() error
 }
@@ -40,7 +40,8 @@ func freeAddr(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-func prepare(t *testing.T, change func(*Config)) (*Control, string) {
+// prepare returns a node's settings with a token file, and the token.
+func prepare(t *testing.T, change func(*Config)) (Config, string) {
 	t.Helper()
 	secret := token.Generate()
 	path := filepath.Join(t.TempDir(), "admin.token")
@@ -48,31 +49,31 @@ func prepare(t *testing.T, change func(*Config)) (*Control, string) {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()
-	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version = freeAddr(t), freeAddr(t), path, "v1.2.3"
+	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version, cfg.LogLevel = freeAddr(t), freeAddr(t), path, "v1.2.3", "error"
 	if change != nil {
 		change(&cfg)
 	}
-	tel, err := telemetry.New(t.Context(), telemetry.Config{}, cfg.Resource())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := New(cfg, tel, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, secret
+	return cfg, secret
 }
 
-func start(t *testing.T, change func(*Config)) *node {
+func start(t *testing.T, change func(*Config)) *controlNode {
 	t.Helper()
-	c, secret := prepare(t, change)
+	cfg, secret := prepare(t, change)
+	base, err := node.New(t.Context(), Tier, cfg.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newControl(base, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx) }()
-	n := &node{Control: c, url: "http://" + c.cfg.Listen, token: secret}
+	go func() { done <- base.Run(ctx, c.parts(cfg)...) }()
+	n := &controlNode{Control: c, cfg: cfg, url: "http://" + cfg.Listen, token: secret}
 	n.stop = func() error { cancel(); return <-done }
 	t.Cleanup(cancel)
-	eventually(t, "ready", func() bool { return c.health.Ready() && get(t, n.url+"/v1/version", "").StatusCode == 200 })
+	eventually(t, "ready", func() bool { return base.Health.Ready() && get(t, n.url+"/v1/version", "").StatusCode == 200 })
 	return n
 }
 
@@ -121,7 +122,7 @@ func get(t *testing.T, url, authorization string) reply {
 	return send(t, http.MethodGet, url, authorization)
 }
 
-func (n *node) client(t *testing.T, secret string) *client.Client {
+func (n *controlNode) client(t *testing.T, secret string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Config{URL: n.url, Token: secret})
 	if err != nil {
@@ -257,8 +258,12 @@ func TestControl_BadTokenFileIsNamed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, _ := prepare(t, func(c *Config) { c.AdminTokenFile = path })
-		err := c.Run(t.Context())
+		cfg, _ := prepare(t, func(c *Config) { c.AdminTokenFile = path })
+		base, err := node.New(t.Context(), Tier, cfg.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Build(base, cfg)
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "my-secret") {
 			t.Errorf("got %v", err)
 		}

@@ -16,7 +16,7 @@ func (c *Control) observeFleet() error {
 		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
 			type group struct{ tier, state string }
 			counts := make(map[group]int64)
-			for _, n := range c.roster.fleet(time.Now()).Nodes {
+			for _, n := range c.fleet(time.Now()).Nodes {
 				counts[group{n.Tier, n.State}]++
 			}
 			for g, n := range counts {

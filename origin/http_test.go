@@ -2,6 +2,7 @@ package origin_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -370,6 +374,50 @@ func TestConnection_IsReusableAfterAPut(t *testing.T) {
 		}
 		io.Copy(io.Discard, resp.Body)
 		pause.Reset(500 * time.Millisecond)
+	}
+}
+
+// The time that a client gets must not run while the origin waits for its database.
+func TestPut_SlowDatabaseIsNotASlowClient(t *testing.T) {
+	n := startNode(t, settings{origin: func(o *origin.Origin) { o.SetPace(200*time.Millisecond, 200*time.Millisecond) }})
+	n.put("h/x", "old")
+	unlock := n.lockObjects()
+	time.AfterFunc(700*time.Millisecond, unlock)
+	n.put("h/x", "new")
+	n.get("h", "/x").want(t, "after the wait", 200, "new")
+}
+
+// A trace goes on through the origin if one of our tiers sent it, and begins nowhere else.
+func TestTrace_OnlyATierIsBelieved(t *testing.T) {
+	spans := make(chan string, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		spans <- string(b)
+	}))
+	defer collector.Close()
+	file := filepath.Join(t.TempDir(), "tier.token")
+	if err := os.WriteFile(file, []byte("the tiers' secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n := startNode(t, settings{config: func(c *origin.Config) {
+		c.OTLPEndpoint, c.SampleRatio, c.TierTokenFile = collector.URL, 1, file
+	}})
+	parent := func(id string) string { return "Traceparent: 00-" + id + "-00f067aa0ba902b7-01" }
+	n.get("h", "/x", parent("11111111111111111111111111111111"))
+	n.get("h", "/x", parent("22222222222222222222222222222222"), "Tiercache-Tier: a guess")
+	n.get("h", "/x", parent("33333333333333333333333333333333"), "Tiercache-Tier: the tiers' secret")
+	if err := n.tel.Shutdown(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	got := <-spans
+	if !strings.Contains(got, strings.Repeat("\x33", 16)) || !strings.Contains(got, "origin public") {
+		t.Errorf("no span of the tier's request in %q", got)
+	}
+	if strings.Contains(got, strings.Repeat("\x11", 16)) || strings.Contains(got, strings.Repeat("\x22", 16)) {
+		t.Error("a stranger's traceparent was believed")
 	}
 }
 

@@ -44,14 +44,15 @@ func (in *intake) Read(p []byte) (int, error) {
 	switch {
 	case in.got > in.max:
 		return 0, tooLarge(in.max)
-	case err != nil && err != io.EOF:
+	case err == io.EOF:
+		// From here on net/http reads ahead to notice a client that leaves. A deadline that passed
+		// meanwhile would look like one, and cancel the write.
+		_ = in.reply.control.SetReadDeadline(time.Time{})
+	case err != nil:
 		return n, fmt.Errorf("%w: %w", errBody, err)
 	}
 	return n, err
 }
-
-// done takes the deadline off the connection, whose next request has its own.
-func (in *intake) done() { _ = in.reply.control.SetReadDeadline(time.Time{}) }
 
 func tooLarge(limit int64) *problem {
 	return refuse(http.StatusRequestEntityTooLarge, "the object is larger than the limit of %d bytes (max_object_size)", limit)

@@ -218,6 +218,28 @@ func (n *node) sql(statement string, args ...any) {
 	}
 }
 
+// lockObjects locks every object's row, as another origin's write does, until unlock is called.
+func (n *node) lockObjects() (unlock func()) {
+	n.t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, n.url)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if _, err := tx.Exec(ctx, "SELECT FROM origin.objects FOR UPDATE"); err != nil {
+		n.t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(tx.Rollback(ctx), conn.Close(ctx)); err != nil {
+			n.t.Error(err)
+		}
+	}
+}
+
 // insertObjects makes many objects below h/many/ that share the body of h/seed.
 func (n *node) insertObjects(total int) {
 	n.t.Helper()

@@ -65,7 +65,6 @@ func (o *Origin) putObject(w *reply, r *http.Request, a Address) error {
 	if err != nil {
 		return err
 	}
-	in.done()
 	doc := describe(&object)
 	doc.Unchanged = before == object.Version
 	w.Header().Set("ETag", object.ETag())

@@ -18,6 +18,9 @@ import (
 	"tiercache/shared/telemetry"
 )
 
+// flushTimeout bounds the sending of the last traces after a node has drained.
+const flushTimeout = 3 * time.Second
+
 func newOriginCommand() *cobra.Command {
 	cfg := origin.DefaultConfig()
 	var file string

@@ -58,7 +58,7 @@ func (n *Node) Close(ctx context.Context) error {
 // last, so that a node that starts or drains can be asked what it waits for.
 func (n *Node) Run(ctx context.Context, parts ...runner.Part) error {
 	all := []runner.Part{runner.Admin(n.AdminListen, n.Health, n.Telemetry.MetricsHandler())}
-	all = append(all, bus.Announce(n.busConfig(), n.hello))
+	all = append(all, bus.Announce(n.BusConfig(), n.Hello))
 	all = append(all, parts...)
 	return runner.Run(ctx, runner.Options{Log: n.Log, DrainTimeout: n.DrainTimeout, Health: n.Health}, all...)
 }
@@ -75,11 +75,13 @@ func (n *Node) TierToken() (string, error) {
 	return secret, nil
 }
 
-func (n *Node) busConfig() bus.Config {
+// BusConfig is how the node connects to the bus.
+func (n *Node) BusConfig() bus.Config {
 	return bus.Config{URL: n.NATSURL, SeedFile: n.NATSSeedFile, Name: n.Node, Role: n.Tier, Log: n.Log, Health: n.Health}
 }
 
-func (n *Node) hello() bus.Hello {
+// Hello is what the node says of itself on the bus.
+func (n *Node) Hello() bus.Hello {
 	return bus.Hello{
 		Node: n.Node, Tier: n.Tier, Region: n.Region, Addr: n.Listen, Admin: n.AdminListen,
 		Version: n.Version, Started: n.started, Ready: n.Health.Ready(),

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tiercache/shared/object"
+	"tiercache/shared/object/storetest"
 	"tiercache/shared/policy"
 	"tiercache/shared/proxy"
 	"tiercache/shared/proxy/foreign"
@@ -46,6 +47,9 @@ func (m *memory) Store(_ context.Context, key string, value []byte, _ time.Durat
 	defer m.mu.Unlock()
 	if m.broken {
 		return io.ErrUnexpectedEOF
+	}
+	if err := object.CheckSize(key, value); err != nil {
+		return err
 	}
 	m.values[strings.Clone(key)] = append([]byte(nil), value...)
 	return nil
@@ -206,4 +210,9 @@ func (r reply) expect(t *testing.T, status int, body, cacheStatus string) {
 	if r.status != status || r.body != body || !strings.Contains(got, cacheStatus) || r.err != nil {
 		t.Fatalf("got %d %.60q (%d bytes) %q, %v\nwant %d %.60q %q", r.status, r.body, len(r.body), got, r.err, status, body, cacheStatus)
 	}
+}
+
+// TestMemory keeps the double honest: it obeys the contract that L1 and L2 obey.
+func TestMemory(t *testing.T) {
+	storetest.Run(t, func(*testing.T) object.Store { return newMemory() })
 }
