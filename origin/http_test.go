@@ -383,7 +383,11 @@ func TestPut_SlowDatabaseIsNotASlowClient(t *testing.T) {
 	n.put("h/x", "old")
 	unlock := n.lockObjects()
 	time.AfterFunc(700*time.Millisecond, unlock)
+	started := time.Now()
 	n.put("h/x", "new")
+	if took := time.Since(started); took < 500*time.Millisecond {
+		t.Errorf("the write did not wait: %v", took)
+	}
 	n.get("h", "/x").want(t, "after the wait", 200, "new")
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // intake is a request's body with a limit on its size and on how slowly it may come: each read has
-// stall, each ChunkSize bytes have chunkTime, which is below a store's lease on an upload.
+// stall, each ChunkSize bytes have chunkTime, which is below a store's lease on an upload. At the body's end net/http
+// takes the deadline off the connection.
 type intake struct {
 	body    io.Reader
 	reply   *reply
@@ -44,11 +45,7 @@ func (in *intake) Read(p []byte) (int, error) {
 	switch {
 	case in.got > in.max:
 		return 0, tooLarge(in.max)
-	case err == io.EOF:
-		// From here on net/http reads ahead to notice a client that leaves. A deadline that passed
-		// meanwhile would look like one, and cancel the write.
-		_ = in.reply.control.SetReadDeadline(time.Time{})
-	case err != nil:
+	case err != nil && err != io.EOF:
 		return n, fmt.Errorf("%w: %w", errBody, err)
 	}
 	return n, err

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tiercache/shared/cachekey"
+	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
 )
@@ -144,6 +145,11 @@ func (p *Proxy) fly(r *request, stored *base, fwd httpcache.FwdReason) (done boo
 	if lead {
 		p.start(p.newFill(r, stored, fwd), f)
 	}
+	return p.land(r, f, lead)
+}
+
+// land waits for what the flight yields and serves it.
+func (p *Proxy) land(r *request, f *flight.Flight[*result], lead bool) (done bool) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.service.ResponseTimeout()+p.cfg.FillWait+waitSlack)
 	defer cancel()
 	res, err := f.Wait(ctx)
@@ -172,12 +178,7 @@ func (p *Proxy) goAlone(r *request, fwd httpcache.FwdReason) (done bool) {
 		p.pass(r, fwd)
 		return true
 	}
-	f := soloFlight()
+	f := flight.Solo[*result]()
 	p.start(p.newFill(r, nil, fwd), f)
-	res, err := f.Wait(r.ctx)
-	if err != nil {
-		p.refuse(r, refusalOf(err))
-		return true
-	}
-	return p.serveResult(r, res, true)
+	return p.land(r, f, true)
 }

@@ -41,6 +41,7 @@ type fill struct {
 	request *Request
 	header  httpcache.Fields // of the request that began it: it selects the variant
 	primary []byte           // whole primary key
+	looked  []byte           // whole key of the entry that was looked for last: the primary or a variant
 	stored  *base            // what is revalidated; nil for a miss
 	fwd     httpcache.FwdReason
 
@@ -52,7 +53,7 @@ func (p *Proxy) newFill(r *request, stored *base, fwd httpcache.FwdReason) *fill
 	primary := append([]byte(nil), r.key[:r.primary]...)
 	f := &fill{
 		p: p, ctx: context.WithoutCancel(r.ctx), service: r.service, rules: r.rules, parsed: r.parsed,
-		primary: primary, stored: stored, fwd: fwd, header: cloneFields(r.header),
+		primary: primary, looked: append([]byte(nil), r.variantKey()...), stored: stored, fwd: fwd, header: cloneFields(r.header),
 		request: &Request{
 			Method: http.MethodGet, Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),
 			Target: strings.Clone(r.target), Header: p.forward(r, httpcache.FillFields(r.header)), Digest: cachekey.Digest(primary),

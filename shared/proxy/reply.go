@@ -91,7 +91,7 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream []string, member httpcache.Member, body Payload) {
 	fields := r.fields[:0]
 	status := head.Meta.Status
-	if httpcache.NotModified(r.header, r.method, status, head.Fields) {
+	if httpcache.NotModified(r.header, r.method, status, &head.Fields) {
 		closePayload(body)
 		status, body = http.StatusNotModified, Payload{}
 		fields = appendNotModified(fields, head.Fields)
@@ -151,7 +151,10 @@ func (p *Proxy) resultPayload(r *request, res *result, lead bool) (Payload, bool
 		return p.storedPayload(r, &res.head, res.inline, res.key)
 	}
 	if r.method == http.MethodHead {
-		return Payload{Length: res.length}, res.length >= 0 || p.releaseLead(res, lead)
+		if lead {
+			_ = res.first.Close() // a flight's reader closes without error
+		}
+		return Payload{Length: res.length}, true
 	}
 	if lead {
 		return Payload{Stream: res.first, Length: res.length}, true
@@ -161,12 +164,4 @@ func (p *Proxy) resultPayload(r *request, res *result, lead bool) (Payload, bool
 		return Payload{}, false
 	}
 	return Payload{Stream: reader, Length: res.length}, true
-}
-
-// releaseLead closes the reader that the leader will not use.
-func (p *Proxy) releaseLead(res *result, lead bool) bool {
-	if lead {
-		_ = res.first.Close() // a flight's reader; its Close can not fail
-	}
-	return true
 }

@@ -38,7 +38,7 @@ type soloResponse struct {
 func (res *result) member(collapsed bool) httpcache.Member {
 	m := httpcache.Member{
 		Outcome: res.outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus,
-		Stored: res.reason == httpcache.ReasonNone && res.fwdStatus != 0, Collapsed: collapsed, Detail: res.detail,
+		Stored: res.stored(), Collapsed: collapsed, Detail: res.detail,
 	}
 	if res.reason != httpcache.ReasonNone {
 		m.Detail = res.reason.String()
@@ -49,5 +49,7 @@ func (res *result) member(collapsed bool) httpcache.Member {
 	return m
 }
 
-// soloFlight is a flight that nobody else can join.
-func soloFlight() *flight.Flight[*result] { return flight.Solo[*result]() }
+// stored reports whether the fill stored what it fetched.
+func (res *result) stored() bool {
+	return res.reason == httpcache.ReasonNone && (res.outcome == httpcache.Miss || res.outcome == httpcache.Revalidated)
+}

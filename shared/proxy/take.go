@@ -55,8 +55,8 @@ func (j *fill) alone(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 }
 
 func (j *fill) markHitForMiss(ctx context.Context, meta *httpcache.Meta) {
-	head := object.Head{Kind: object.KindHitForMiss, Key: string(j.primary), Meta: *meta}
-	digest := cachekey.Digest(j.primary)
+	head := object.Head{Kind: object.KindHitForMiss, Key: string(j.looked), Meta: *meta}
+	digest := cachekey.Digest(j.looked)
 	if err := j.p.store.Store(ctx, string(digest[:]), object.AppendEntry(nil, &head, nil), hitForMissTTL); err != nil {
 		j.p.stats.StoreErrors.Add(1)
 	}
