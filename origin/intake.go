@@ -8,8 +8,8 @@ import (
 )
 
 // intake is a request's body with a limit on its size and on how slowly it may come: each read has
-// stall, each ChunkSize bytes have chunkTime, which is below a store's lease on an upload. At the body's end net/http
-// takes the deadline off the connection.
+// stall, each ChunkSize bytes have chunkTime, which is below a store's lease on an upload. At the body's
+// end net/http takes the deadline off the connection.
 type intake struct {
 	body    io.Reader
 	reply   *reply

@@ -103,6 +103,10 @@ func (l *Listener) Run(ctx context.Context, ready func()) error {
 }
 
 func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
+	if why := suspicious(&ctx.Request.Header); why != "" {
+		reject(ctx, fasthttp.StatusBadRequest, "malformed request: "+why+"\n")
+		return
+	}
 	x := l.pool.Get().(*exchange)
 	x.begin(ctx)
 	l.handle(l.base, x)
@@ -121,6 +125,11 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &timeout) && timeout.Timeout():
 		status, text = fasthttp.StatusRequestTimeout, "request head did not arrive in time\n"
 	}
+	reject(ctx, status, text)
+}
+
+// reject answers with an error and closes the connection: where the next request begins is in doubt.
+func reject(ctx *fasthttp.RequestCtx, status int, text string) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(status)
 	ctx.SetContentType("text/plain; charset=utf-8")
