@@ -2,6 +2,7 @@ package origin
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -21,7 +22,7 @@ func digestOf(h http.Header) (*Digest, error) {
 			continue
 		}
 		if found != nil && *found != *d {
-			return nil, fmt.Errorf("Repr-Digest and Content-Digest state different SHA-256 digests")
+			return nil, errors.New("Repr-Digest and Content-Digest state different SHA-256 digests")
 		}
 		found = d
 	}
@@ -42,7 +43,7 @@ func parseDigest(lines []string) (*Digest, error) {
 		encoded, closed := strings.CutSuffix(encoded, ":")
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if !ok || !closed || err != nil || len(raw) != len(Digest{}) {
-			return nil, fmt.Errorf("sha-256 is not 32 bytes in base64 between colons, such as sha-256=:...:")
+			return nil, errors.New("sha-256 is not sha-256=:BASE64: with the base64 of 32 bytes")
 		}
 		d := Digest(raw)
 		found = &d

@@ -16,10 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"tiercache/origin"
 	"tiercache/origin/postgres"
+	"tiercache/origin/postgres/postgrestest"
 	"tiercache/shared/runner"
 	"tiercache/shared/telemetry"
 	"tiercache/shared/testkit"
@@ -207,37 +206,13 @@ func (l *lockedWriter) String() string {
 // sql runs a statement beside the store.
 func (n *node) sql(statement string, args ...any) {
 	n.t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, n.url)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, statement, args...); err != nil {
-		n.t.Fatal(err)
-	}
+	postgrestest.Execute(n.t, n.url, statement, args...)
 }
 
 // lockObjects locks every object's row, as another origin's write does, until unlock is called.
 func (n *node) lockObjects() (unlock func()) {
 	n.t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, n.url)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	tx, err := conn.Begin(ctx)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	if _, err := tx.Exec(ctx, "SELECT FROM origin.objects FOR UPDATE"); err != nil {
-		n.t.Fatal(err)
-	}
-	return func() {
-		if err := errors.Join(tx.Rollback(ctx), conn.Close(ctx)); err != nil {
-			n.t.Error(err)
-		}
-	}
+	return postgrestest.Hold(n.t, n.url, "SELECT FROM origin.objects FOR UPDATE")
 }
 
 // insertObjects makes many objects below h/many/ that share the body of h/seed.
