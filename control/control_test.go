@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"tiercache/shared/bus"
 	"tiercache/shared/bus/natsd"
 	"tiercache/shared/node"
+	"tiercache/shared/testkit"
 	"tiercache/shared/token"
 )
 
@@ -30,16 +30,6 @@ type controlNode struct {
 	stop       func() error
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
-}
-
 // prepare returns a node's settings with a token file, and the token.
 func prepare(t *testing.T, change func(*Config)) (Config, string) {
 	t.Helper()
@@ -49,7 +39,7 @@ func prepare(t *testing.T, change func(*Config)) (Config, string) {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()
-	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version, cfg.LogLevel = freeAddr(t), freeAddr(t), path, "v1.2.3", "error"
+	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version, cfg.LogLevel = testkit.FreeAddr(t), testkit.FreeAddr(t), path, "v1.2.3", "error"
 	if change != nil {
 		change(&cfg)
 	}
@@ -219,7 +209,7 @@ func TestControl_AloneItIsItsOwnFleet(t *testing.T) {
 }
 
 func TestControl_HearsNodesOverNATS(t *testing.T) {
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), testkit.FreeAddr(t)
 	if _, err := natsd.GenerateCredentials(dir); err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func observe(meter metric.Meter, s measured) error {
 		return err
 	}
 	removed, err := meter.Int64ObservableCounter("tiercache_origin_removed",
-		metric.WithDescription("What was removed from the database, by kind: versions, bodies and abandoned uploads."))
+		metric.WithDescription("What was removed from the database, by kind: versions, bodies and uploads that were given up or not needed."))
 	if err != nil {
 		return err
 	}

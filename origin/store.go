@@ -83,7 +83,8 @@ type Pool struct {
 	Waited             time.Duration // spent waiting for a free one, since the start
 }
 
-// Counts are what a Store has done since the start.
+// Counts are what a Store has done since the start. UploadsAbandoned are those that became no body: they
+// were given up, or an equal body was there.
 type Counts struct {
 	VersionsRemoved, BodiesRemoved, UploadsAbandoned, CorruptChunks uint64
 }

@@ -75,7 +75,7 @@ func progressOn(w io.Writer) func(importer.Report) {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return progressBar(w)
 	}
-	var last time.Time
+	last := time.Now()
 	return func(r importer.Report) {
 		if now := time.Now(); now.Sub(last) >= progressInterval {
 			last = now

@@ -81,6 +81,9 @@ func (q request) send(client *http.Client) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if body, ok := q.body.(sized); ok {
+		message.ContentLength = body.length
+	}
 	for _, field := range q.fields {
 		if name, value, _ := strings.Cut(field, ": "); name == "Host" {
 			message.Host = value

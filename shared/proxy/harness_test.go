@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"tiercache/shared/proxy"
 	"tiercache/shared/proxy/foreign"
 	"tiercache/shared/proxy/listener"
+	"tiercache/shared/testkit"
 )
 
 // memory is a Store in a map, with a switch that breaks it.
@@ -143,29 +143,8 @@ func (s *system) start(cfg proxy.Config, service policy.Service) {
 // listen serves p on a free port and returns its URL.
 func listen(t *testing.T, p *proxy.Proxy) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l := listener.New(listener.Config{Addr: addr, DrainTimeout: 5 * time.Second}, p.Serve, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- l.Run(ctx, func() { close(ready) }) }()
-	select {
-	case <-ready:
-	case err := <-done:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("listener: %v", err)
-		}
-	})
+	addr := testkit.FreeAddr(t)
+	testkit.Start(t, listener.New(listener.Config{Addr: addr, DrainTimeout: 5 * time.Second}, p.Serve, slog.New(slog.DiscardHandler)).Run)
 	return "http://" + addr
 }
 

@@ -32,17 +32,6 @@ func (l *limits) acquire(ctx context.Context, service string, wait time.Duration
 	return nil, false
 }
 
-// try is acquire without waiting.
-func (l *limits) try(service string) (release func(), ok bool) {
-	slots := l.of(service)
-	select {
-	case slots <- struct{}{}:
-		return func() { <-slots }, true
-	default:
-		return nil, false
-	}
-}
-
 func (l *limits) of(service string) chan struct{} {
 	if slots, ok := l.slots.Load(service); ok {
 		return slots.(chan struct{})

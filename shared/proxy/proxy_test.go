@@ -1,10 +1,10 @@
 package proxy_test
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,6 +18,7 @@ import (
 	"tiercache/shared/httpcache"
 	"tiercache/shared/policy"
 	"tiercache/shared/proxy"
+	"tiercache/shared/testkit"
 )
 
 func cacheable(body string) http.HandlerFunc {
@@ -274,27 +275,11 @@ func TestServe_OverTheLimitFlowsThroughUnstored(t *testing.T) {
 	}
 }
 
-// broken answers every connection with a raw reply, then closes it.
+// broken is an upstream that answers with a raw reply, then closes the connection.
 func broken(t *testing.T, raw string) option {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				fmt.Fprint(c, raw)
-			}
-			c.Close()
-		}
-	}()
-	return func(_ *proxy.Config, s *policy.Service) { s.Upstream = "http://" + l.Addr().String() }
+	addr := testkit.Raw(t, func(c net.Conn, _ *http.Request) { fmt.Fprint(c, raw) })
+	return func(_ *proxy.Config, s *policy.Service) { s.Upstream = "http://" + addr }
 }
 
 func TestServe_TruncatedIsNeverStoredNorWhole(t *testing.T) {
@@ -510,16 +495,12 @@ func TestServe_Upstream304ToUnconditional(t *testing.T) {
 // waitFor polls until the condition holds.
 func waitFor(t *testing.T, condition func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("the condition did not come true within 10s")
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if !condition() {
+			return errors.New("the condition does not hold")
 		}
-	}
+		return nil
+	})
 }
 
 func TestServe_304ThatIsAboutAnotherResponse(t *testing.T) {

@@ -1,7 +1,6 @@
 package foreign
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"tiercache/shared/httpcache"
 	"tiercache/shared/policy"
 	"tiercache/shared/proxy"
+	"tiercache/shared/testkit"
 )
 
 func serviceOf(url string, timeout time.Duration) *policy.Match {
@@ -79,27 +79,10 @@ func TestFetch_HostAndFields(t *testing.T) {
 	}
 }
 
-// raw answers each connection with what serve writes.
+// raw is the URL of a server that answers with what serve writes.
 func raw(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				serve(c)
-			}
-			c.Close()
-		}
-	}()
-	return "http://" + l.Addr().String()
+	return "http://" + testkit.Raw(t, func(c net.Conn, _ *http.Request) { serve(c) })
 }
 
 func TestFetch_TruncatedBodiesAreErrors(t *testing.T) {

@@ -14,32 +14,14 @@ import (
 	"time"
 
 	"tiercache/shared/proxy"
+	"tiercache/shared/testkit"
 )
 
 // serve runs a listener on a free port and returns its address.
 func serve(t *testing.T, handle Handler) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	free.Close()
-	l := New(Config{Addr: addr, DrainTimeout: 5 * time.Second}, handle, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- l.Run(ctx, func() { close(ready) }) }()
-	select {
-	case <-ready:
-	case err := <-done:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	addr := testkit.FreeAddr(t)
+	testkit.Start(t, New(Config{Addr: addr, DrainTimeout: 5 * time.Second}, handle, slog.New(slog.DiscardHandler)).Run)
 	return addr
 }
 
@@ -174,12 +156,7 @@ func TestListener_HeadAndEmptyReplies(t *testing.T) {
 }
 
 func TestListener_DrainsWhatIsInFlight(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	free.Close()
+	addr := testkit.FreeAddr(t)
 	entered, hold := make(chan struct{}), make(chan struct{})
 	l := New(Config{Addr: addr, DrainTimeout: 10 * time.Second}, func(_ context.Context, x proxy.Exchange) {
 		close(entered)

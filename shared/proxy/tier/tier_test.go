@@ -1,7 +1,6 @@
 package tier
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,32 +15,8 @@ import (
 
 	"tiercache/shared/httpcache"
 	"tiercache/shared/proxy"
+	"tiercache/shared/testkit"
 )
-
-// node answers each request with what serve writes, on a connection that stays open until it returns.
-func node(t *testing.T, serve func(net.Conn, *http.Request)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-					serve(c, r)
-				}
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
 
 func client(t *testing.T) *Client {
 	t.Helper()
@@ -56,7 +31,7 @@ func get(target string) *proxy.Request {
 
 func TestFetch_RequestGoesOutAsItCame(t *testing.T) {
 	seen := make(chan *http.Request, 1)
-	addr := node(t, func(c net.Conn, r *http.Request) {
+	addr := testkit.Raw(t, func(c net.Conn, r *http.Request) {
 		seen <- r
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: origin\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok")
 	})
@@ -100,7 +75,7 @@ func TestFetch_OnlyWholeBodiesEnd(t *testing.T) {
 		"between chunks": {sealed, false},
 		"inside a chunk": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf", false},
 	} {
-		addr := node(t, func(conn net.Conn, _ *http.Request) { fmt.Fprint(conn, c.raw) })
+		addr := testkit.Raw(t, func(conn net.Conn, _ *http.Request) { fmt.Fprint(conn, c.raw) })
 		r, err := client(t).Fetch(t.Context(), addr, time.Second, get("/"))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -119,7 +94,7 @@ func TestFetch_HeadAndEmptyReplies(t *testing.T) {
 		304: "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n",
 		204: "HTTP/1.1 204 No Content\r\n\r\n",
 	} {
-		addr := node(t, func(conn net.Conn, _ *http.Request) { fmt.Fprint(conn, raw) })
+		addr := testkit.Raw(t, func(conn net.Conn, _ *http.Request) { fmt.Fprint(conn, raw) })
 		request := get("/")
 		request.Method = "HEAD"
 		r, err := client(t).Fetch(t.Context(), addr, time.Second, request)
@@ -147,7 +122,7 @@ func TestFetch_NobodyListens(t *testing.T) {
 func TestFetch_DeadlineCutsAHangingBody(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
-	addr := node(t, func(c net.Conn, _ *http.Request) {
+	addr := testkit.Raw(t, func(c net.Conn, _ *http.Request) {
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 		<-hold
 	})
