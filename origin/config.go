@@ -3,13 +3,14 @@ package origin
 import (
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"tiercache/shared/config"
-	"tiercache/shared/runner"
-	"tiercache/shared/telemetry"
+	"tiercache/shared/node"
 )
+
+// Tier is this tier's name on the bus, in metrics and logs.
+const Tier = "origin"
 
 // maxObjectLimit bounds max_object_size: a body is read and written in chunks, but its versions and
 // copies are all in the database.
@@ -17,20 +18,7 @@ const maxObjectLimit = 16 << 30
 
 // Config of an origin node.
 type Config struct {
-	Node         string        `yaml:"node" usage:"name of this node, unique in the fleet"`
-	Region       string        `yaml:"region" usage:"region that this node is in"`
-	Listen       string        `yaml:"listen" usage:"host:port for public reads and the API"`
-	AdminListen  string        `yaml:"admin_listen" usage:"host:port of health, metrics and profiles; empty: listen's port + 10000 on 127.0.0.1"`
-	LogLevel     string        `yaml:"log_level" usage:"debug, info, warn or error"`
-	LogFormat    string        `yaml:"log_format" usage:"text or json"`
-	DrainTimeout time.Duration `yaml:"drain_timeout" usage:"how long a stop may take"`
-
-	telemetry.Config `yaml:",inline"`
-
-	NATSURL       string `yaml:"nats_url" usage:"URL of the message bus; empty: none"`
-	NATSSeedFile  string `yaml:"nats_seed_file" usage:"file with the nkey seed of the origin's role"`
-	ControlURL    string `yaml:"control_url" usage:"URL of the control plane"`
-	TierTokenFile string `yaml:"tier_token_file" usage:"file with the secret by which tiers know each other"`
+	node.Config `yaml:",inline"`
 
 	// PostgresURL is where objects are kept; the origin starts without it and waits.
 	PostgresURL string `yaml:"postgres_url" usage:"URL of the PostgreSQL database that keeps the objects"`
@@ -49,40 +37,22 @@ type Config struct {
 // DefaultConfig is what an origin does unless told otherwise.
 func DefaultConfig() Config {
 	return Config{
-		Node:          "origin-1",
-		Region:        "r1",
-		Listen:        "127.0.0.1:7080",
-		LogLevel:      "info",
-		LogFormat:     "text",
-		DrainTimeout:  runner.DefaultDrainTimeout,
+		Config:        node.DefaultConfig("origin-1", "127.0.0.1:7080"),
 		MaxObjectSize: 64 << 20,
 		KeepVersions:  10,
 		KeepAge:       168 * time.Hour,
 	}
 }
 
-// Validate fills in AdminListen and reports the first setting that cannot work.
+// Validate reports the first setting that can not work.
 func (c *Config) Validate() error {
-	if c.Node == "" {
-		return errors.New("node is empty: give the node a name")
-	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		return fmt.Errorf("listen %q is not host:port", c.Listen)
+	if err := c.Config.Validate(); err != nil {
+		return err
 	}
 	if c.PostgresURL == "" {
 		return errors.New("postgres_url is empty: give the URL of a PostgreSQL database")
 	}
-	if err := c.validateLimits(); err != nil {
-		return err
-	}
-	if c.AdminListen == "" {
-		addr, err := runner.AdminAddr(c.Listen)
-		if err != nil {
-			return err
-		}
-		c.AdminListen = addr
-	}
-	return c.Config.Validate()
+	return c.validateLimits()
 }
 
 func (c *Config) validateLimits() error {
@@ -93,8 +63,6 @@ func (c *Config) validateLimits() error {
 		return fmt.Errorf("keep_versions %d is below 1: the current version is always kept", c.KeepVersions)
 	case c.KeepAge <= 0:
 		return fmt.Errorf("keep_age %v is not positive", c.KeepAge)
-	case c.DrainTimeout <= 0:
-		return fmt.Errorf("drain_timeout %v is not positive", c.DrainTimeout)
 	}
 	return nil
 }

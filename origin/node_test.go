@@ -62,7 +62,7 @@ func startNode(t *testing.T, set settings) *node {
 		set.config(&cfg)
 	}
 	log := slog.New(slog.NewTextHandler(n.log, nil))
-	tel, err := telemetry.New(context.Background(), cfg.Config, telemetry.Resource{Tier: "origin", Node: "origin-1"})
+	tel, err := telemetry.New(context.Background(), cfg.Config.Config, telemetry.Resource{Tier: "origin", Node: "origin-1"})
 	if err != nil {
 		t.Fatal(err)
 	}

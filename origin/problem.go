@@ -88,7 +88,7 @@ func (o *Origin) fail(w *reply, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", "Bearer")
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", p.allow)
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		h.Set("Retry-After", "1")
 	}
 	if p.status != http.StatusNotFound { // how long a miss may be cached is for the service's policy to say

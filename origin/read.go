@@ -23,10 +23,19 @@ func (o *Origin) servePublic(w *reply, r *http.Request, t target) {
 	}
 	object, err := o.store.Lookup(r.Context(), a)
 	if err != nil {
-		o.fail(w, r, err)
+		o.fail(w, r, readProblem(err))
 		return
 	}
 	o.serveObject(w, r, &object)
+}
+
+// readProblem is err for a public read. Towards its readers the origin is a gateway to the database, so
+// one that does not answer is 504 (RFC 9110, 15.6.5); a cache may then serve stale.
+func readProblem(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return refuse(http.StatusGatewayTimeout, "the database does not answer now; try again soon")
+	}
+	return err
 }
 
 // serveObject sends an object, with the request's conditions and its byte range applied. Several ranges

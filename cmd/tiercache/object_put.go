@@ -38,7 +38,7 @@ func newObjectPut(access *originAccess) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&p.contentType, "content-type", "", "Content-Type (default: guessed from name and content)")
-	f.StringVar(&p.cacheControl, "cache-control", "", "Cache-Control (default: none, so caches decide by policy)")
+	f.StringVar(&p.cacheControl, "cache-control", "public, max-age=3600", "Cache-Control of the object; empty: none, so caches decide by policy")
 	f.StringArrayVar(&p.tags, "tag", nil, "tag to purge by; may be repeated")
 	f.StringVar(&p.ifMatch, "if-match", "", "write only if the object has this entity tag; * for any object")
 	f.StringVar(&p.ifNone, "if-none-match", "", "write only if the object has not this entity tag; * for no object")

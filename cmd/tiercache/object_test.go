@@ -17,6 +17,7 @@ import (
 
 	"tiercache/origin"
 	"tiercache/origin/api"
+	"tiercache/shared/node"
 	"tiercache/shared/testkit"
 	"tiercache/shared/token"
 )
@@ -46,7 +47,15 @@ func startOrigin(t *testing.T) *liveOrigin {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- runOrigin(ctx, cfg) }()
+	n, err := node.New(ctx, origin.Tier, cfg.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err := originParts(n, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { done <- n.Run(ctx, parts...) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"tiercache/origin/api"
 )
 
 // Config says what to fetch from where.
@@ -108,7 +109,7 @@ func (c *crawler) file(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("crawl %s: %w", path, err)
 	}
-	escaped := (&url.URL{Path: filepath.ToSlash(relative)}).EscapedPath()
+	escaped := api.EscapePath(filepath.ToSlash(relative))
 	target := c.cfg.Base + strings.TrimSuffix(c.cfg.Prefix, "/") + "/" + escaped
 	n, status, err := c.compare(ctx, target, path)
 	c.mu.Lock()

@@ -31,7 +31,6 @@ func TestSettings(t *testing.T) {
 	}{
 		"unknown flag":         {[]string{"edge", "--lisen", "x"}, []string{"tiercache edge: unknown flag: --lisen"}},
 		"unknown flag of up":   {[]string{"up", "--edge", "3"}, []string{"tiercache up: unknown flag: --edge"}},
-		"unknown command":      {[]string{"egde"}, []string{`tiercache: unknown command "egde"`}},
 		"wrong value":          {[]string{"up", "--edges", "many"}, []string{"tiercache up: ", "--edges", "many"}},
 		"impossible value":     {[]string{"up", "--edges", "0"}, []string{"tiercache up: ", "edges"}},
 		"unknown field":        {[]string{"edge", "--config", file("node: edge-1\nlisen: 127.0.0.1:1\n")}, []string{"edge.yaml:2:1: unknown field \"lisen\""}},
@@ -48,6 +47,15 @@ func TestSettings(t *testing.T) {
 				wantsPosition(t, result.stderr)
 			}
 		})
+	}
+}
+
+// TestUnknownCommand wants the suggestion that goes with it.
+func TestUnknownCommand(t *testing.T) {
+	wholeRun(t)
+	result := tiercache(t, "egde")
+	if result.code != 1 || !strings.HasPrefix(result.stderr, `tiercache: unknown command "egde"`) || !strings.Contains(result.stderr, "\tedge\n") {
+		t.Errorf("exit status %d, %q", result.code, result.stderr)
 	}
 }
 

@@ -23,7 +23,9 @@ type malformed struct {
 func malformedRequests() []malformed {
 	const smuggled = "GET /malformed.txt HTTP/1.1\r\nHost: h\r\n\r\n"
 	get := func(fields string) string { return "GET /malformed.txt HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" }
-	post := func(fields, body string) string { return "POST /malformed.txt HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" + body }
+	post := func(fields, body string) string {
+		return "POST /malformed.txt HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" + body
+	}
 	bad := []int{400}
 	return []malformed{
 		{"garbage", "\x00\x01\x02garbage\r\n\r\n", bad},

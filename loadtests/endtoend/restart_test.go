@@ -39,7 +39,7 @@ func testRestarts(t *testing.T, u *up) {
 	began := time.Now()
 	u.stop(t)
 	t.Logf("Ctrl-C: all ended after %v", time.Since(began).Round(time.Millisecond))
-	awaitGone(t, 0, all)
+	awaitGone(t, time.Second, all)
 
 	again := u.start(t)
 	t.Logf("on existing data: ready in %v", again.Round(time.Millisecond))
