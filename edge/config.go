@@ -36,6 +36,10 @@ type Config struct {
 	// DirectCap caps the requests in flight that pass by the regional nodes.
 	DirectCap int `yaml:"direct_cap" usage:"requests in flight that may pass by the regional nodes"`
 
+	// TrustTraceparent lets clients decide, by their traceparent field, which requests are traced. Leave
+	// it off where clients are strangers: each traced request costs.
+	TrustTraceparent bool `yaml:"trust_traceparent" usage:"let clients decide by traceparent which requests are traced"`
+
 	// Services are the service documents.
 	Services []policy.Service `yaml:"services"`
 }

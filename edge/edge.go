@@ -46,7 +46,8 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err := observe(n.Telemetry.Meter(), p, cache, upstream); err != nil {
 		return nil, err
 	}
-	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, p.Serve), n.Log)
+	believe := func(proxy.Exchange) bool { return cfg.TrustTraceparent }
+	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, believe, p.Serve), n.Log)
 	return []runner.Part{
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
 			ready()

@@ -412,15 +412,21 @@ func TestTrace_OnlyATierIsBelieved(t *testing.T) {
 	parent := func(id string) string { return "Traceparent: 00-" + id + "-00f067aa0ba902b7-01" }
 	n.get("h", "/x", parent("11111111111111111111111111111111"))
 	n.get("h", "/x", parent("22222222222222222222222222222222"), "Tiercache-Tier: a guess")
-	n.get("h", "/x", parent("33333333333333333333333333333333"), "Tiercache-Tier: the tiers' secret")
+	n.get("h", "/x", parent("33333333333333333333333333333333"), "Tiercache-Tier: the tiers' secret", "Tiercache-Traced: 1")
+	n.get("h", "/x", parent("44444444444444444444444444444444"), "Tiercache-Tier: the tiers' secret")
 	if err := n.tel.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	got := <-spans
+	var got string
+	select {
+	case got = <-spans:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no span arrived")
+	}
 	if !strings.Contains(got, strings.Repeat("\x33", 16)) || !strings.Contains(got, "origin public") {
 		t.Errorf("no span of the tier's request in %q", got)
 	}
-	if strings.Contains(got, strings.Repeat("\x11", 16)) || strings.Contains(got, strings.Repeat("\x22", 16)) {
+	if strings.Contains(got, strings.Repeat("\x11", 16)) || strings.Contains(got, strings.Repeat("\x22", 16)) || strings.Contains(got, strings.Repeat("\x44", 16)) {
 		t.Error("a stranger's traceparent was believed")
 	}
 }

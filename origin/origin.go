@@ -131,11 +131,11 @@ func (o *Origin) serve(w *reply, r *http.Request, t target) {
 	}
 }
 
-// trusted returns the fields of a request for tracing: none unless a tier of ours sent it, because each
-// sampled request costs and anybody can write a traceparent.
+// trusted returns the fields of a request for tracing: none unless a tier of ours sent it and says that
+// it traces the request. Each sampled request costs, and anybody can write a traceparent.
 func (o *Origin) trusted(r *http.Request) func(string) string {
 	secret := r.Header.Get("Tiercache-Tier")
-	if o.tierToken == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(o.tierToken)) != 1 {
+	if o.tierToken == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(o.tierToken)) != 1 || r.Header.Get("Tiercache-Traced") == "" {
 		return func(string) string { return "" }
 	}
 	return r.Header.Get

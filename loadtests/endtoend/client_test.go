@@ -24,7 +24,7 @@ var errCut = errors.New("the body was cut")
 func newClient() *http.Client {
 	return &http.Client{
 		Timeout:       replyTimeout,
-		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8},
+		Transport:     &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8, ExpectContinueTimeout: time.Second},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -3,6 +3,7 @@ package endtoend
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,22 +40,41 @@ func testObjectCommands(t *testing.T, u *up) {
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(got, second) {
 		t.Errorf("get -O wrote %q (%v)", got, err)
 	}
-	same(t, "get of the first version", []byte(u.object(t, "get", object, "--version", "1").succeeds(t)), first)
+	versions := listed(t, u.object(t, "ls", "-o", "json", "--versions", object))
+	if len(versions) != 2 || versions[0].Size != len(second) || versions[1].Size != len(first) {
+		t.Fatalf("ls --versions says %+v", versions)
+	}
+	same(t, "get of the first version", []byte(u.object(t, "get", object, "--version", fmt.Sprint(versions[1].Version)).succeeds(t)), first)
 	if list := u.object(t, "ls", "commands.example.test").succeeds(t); strings.Count(list, "\n") != 1 || !strings.HasSuffix(list, "  "+url+"\n") {
 		t.Errorf("ls says %q", list)
 	}
-	var listed struct {
-		Path string `json:"path"`
-		Size int    `json:"size"`
-	}
-	if err := json.Unmarshal([]byte(u.object(t, "ls", "-o", "json", "commands.example.test/dir").succeeds(t)), &listed); err != nil || listed.Path != url || listed.Size != len(second) {
-		t.Errorf("ls -o json says %+v (%v)", listed, err)
+	if all := listed(t, u.object(t, "ls", "-o", "json", "commands.example.test/dir")); len(all) != 1 || all[0].Path != url || all[0].Size != len(second) {
+		t.Errorf("ls -o json says %+v", all)
 	}
 	u.object(t, "rm", object).succeeds(t)
 	u.object(t, "get", object).fails(t, "tiercache object get: ", "404 Not Found")
 	if list := u.object(t, "ls", "commands.example.test").succeeds(t); list != "" {
 		t.Errorf("ls still says %q", list)
 	}
+}
+
+// object is a line of `object ls -o json`.
+type object struct {
+	Path    string `json:"path"`
+	Size    int    `json:"size"`
+	Version int64  `json:"version"`
+}
+
+func listed(t *testing.T, list ended) (objects []object) {
+	t.Helper()
+	for decoder := json.NewDecoder(strings.NewReader(list.succeeds(t))); decoder.More(); {
+		var o object
+		if err := decoder.Decode(&o); err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, o)
+	}
+	return objects
 }
 
 // testStatus wants the table and the JSON of a platform that is well.

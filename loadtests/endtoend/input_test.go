@@ -115,7 +115,9 @@ func testOversizeBody(t *testing.T, u *up) {
 	for _, q := range []request{
 		{method: http.MethodPut, url: target, fields: []string{authorization, "Expect: 100-continue"}, body: announced(objectLimit + 1)},
 		{method: http.MethodPut, url: target, fields: []string{authorization}, body: zeros(objectLimit + 1)},
+		{method: http.MethodPut, url: target, fields: []string{authorization}, body: announced(objectLimit + 1)},
 		{method: http.MethodPost, url: u.edge(1) + "/oversize", fields: []string{"Expect: 100-continue"}, body: announced(objectLimit + 1)},
+		{method: http.MethodPost, url: u.edge(1) + "/oversize", body: announced(objectLimit + 1)},
 	} {
 		if got := sendWhole(t, q); got.status != http.StatusRequestEntityTooLarge || len(got.body) == 0 {
 			t.Errorf("%s %s: %d %q, want 413", q.method, q.url, got.status, got.body)

@@ -55,8 +55,13 @@ func (o outage) run(t *testing.T, u *up) {
 	if before := l.reset(); len(before.wrong) > 0 || before.missed["200"] != before.misses {
 		t.Fatalf("before the outage: %v\n%v", before, before.wrong)
 	}
+	defer func() {
+		if t.Failed() {
+			t.Logf("the last that the load saw: %v", l.reset())
+		}
+	}()
 	began := o.begin(t, u, l)
-	testkit.Eventually(t, recovery, func() error { return o.over(t, u, began) })
+	patiently(t, recovery, func() error { return o.over(t, u, began) })
 	took := time.Since(began.at)
 	awaitLoad(t, l, 10, 5)
 	during := l.reset()
@@ -101,19 +106,9 @@ func (o outage) begin(t *testing.T, u *up, l *load) beginning {
 	return beginning{at: time.Now()}
 }
 
-// over is nil when the part is there again, all nodes lack nothing, and a response that nobody has yet
-// comes through all tiers into both stores.
+// over is nil when the part is there again, a response that nobody has yet comes through all tiers into
+// both stores, and all nodes lack nothing.
 func (o outage) over(t *testing.T, u *up, began beginning) error {
-	pid, err := u.pid(t, o.part)
-	if err != nil {
-		return err
-	}
-	if pid == began.pid {
-		return errors.New("the part that was killed still runs")
-	}
-	if err := u.wholly(t); err != nil {
-		return err
-	}
 	client := newClient()
 	defer client.CloseIdleConnections()
 	path := fmt.Sprintf("/load/1.bin?fresh=%d", time.Now().UnixNano())
@@ -126,7 +121,30 @@ func (o outage) over(t *testing.T, u *up, began beginning) error {
 			return fmt.Errorf("edge %d: %d, %s", edge+1, got.status, got.cacheStatus())
 		}
 	}
-	return nil
+	if err := u.wholly(t); err != nil {
+		return err
+	}
+	pid, err := u.pid(t, o.part)
+	if err == nil && pid == began.pid {
+		err = errors.New("the part that was killed still runs")
+	}
+	return err
+}
+
+// patiently is testkit.Eventually, asking less often: what recovers needs the processor more.
+func patiently(t *testing.T, within time.Duration, condition func() error) {
+	t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(within); ; <-ticker.C {
+		err := condition()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %v", within, err)
+		}
+	}
 }
 
 // judge compares what the load saw with what is promised.

@@ -21,14 +21,15 @@ const segment = 256 << 10
 // testTree imports a tree and fetches it through both edges. What Cache-Status says of all files together
 // is exact: a single file that came by another way would show.
 func testTree(t *testing.T, u *up) {
-	dir, files := sampleTree(t)
+	dir, files, folders := sampleTree(t)
+	objects := files + folders
 	arguments := []string{"import", dir, "--host", treeHost, "--prefix", "/sub/tree", "--tag", "tree:{dir}"}
 	first := u.object(t, arguments...).succeeds(t)
-	if want := fmt.Sprintf("%d stored (", files); !strings.HasPrefix(first, want) || !strings.Contains(first, " 0 unchanged, 0 failed,") {
+	if want := fmt.Sprintf("%d stored (", objects); !strings.HasPrefix(first, want) || !strings.Contains(first, " 0 unchanged, 0 failed,") {
 		t.Errorf("import says %q, want %q", first, want)
 	}
 	second := u.object(t, arguments...).succeeds(t)
-	if want := fmt.Sprintf("0 stored (0 B), %d unchanged, 0 failed", files); !strings.HasPrefix(second, want) {
+	if want := fmt.Sprintf("0 stored (0 B), %d unchanged, 0 failed", objects); !strings.HasPrefix(second, want) {
 		t.Errorf("the second import says %q, want %q", second, want)
 	}
 	passes := []struct {
@@ -59,8 +60,9 @@ func crawlTree(t *testing.T, cfg crawl.Config, files int, outcome string) {
 	t.Logf("%s: %s", outcome, strings.TrimSpace(report.String()))
 }
 
-// sampleTree copies two trees of Go's own sources, and adds what is odd. It returns how many files there are.
-func sampleTree(t *testing.T) (dir string, files int) {
+// sampleTree copies two trees of Go's own sources, and adds what is odd. It returns how many files there
+// are, and how many folders with an index file.
+func sampleTree(t *testing.T) (dir string, files, indexed int) {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -85,13 +87,16 @@ func sampleTree(t *testing.T) (dir string, files int) {
 	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			files++
+			if entry.Name() == "index.html" {
+				indexed++
+			}
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir, files
+	return dir, files, indexed
 }
 
 // oddFiles have names that a URL must encode, and sizes around the borders of segments.

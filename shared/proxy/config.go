@@ -160,6 +160,11 @@ func (p *Proxy) Drain(limit time.Duration) {
 	}
 }
 
+// BelievesTrace reports whether the request's traceparent was made by a node of the fleet.
+func (p *Proxy) BelievesTrace(x Exchange) bool {
+	return x.Header().Value(TracedField) != "" && p.believes(x.Header().Value(tierField))
+}
+
 // believes reports whether token is the fleet's own.
 func (p *Proxy) believes(token string) bool {
 	return p.cfg.TierToken != "" && subtle.ConstantTimeCompare([]byte(token), []byte(p.cfg.TierToken)) == 1

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // errBodyLimit: the request's body is longer than this node passes on.
-var errBodyLimit = errors.New("request body over the limit")
+var errBodyLimit = fmt.Errorf("%w: over the limit", ErrRequestBody)
 
 // pass sends the request straight to the upstream and its response straight back. Nothing is stored;
 // an unsafe method that succeeds removes what is stored for its URI.
@@ -38,7 +39,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	if err != nil {
 		done(nil)
 		p.stats.UpstreamErrors.Add(1)
-		p.refuse(r, passRefusal(err, request))
+		p.refuse(r, refusalOf(err))
 		return
 	}
 	r.setKey()
@@ -54,13 +55,6 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	})
 }
 
-func passRefusal(err error, request *Request) *refusal {
-	if limited, ok := request.Body.(*limitedBody); ok && limited.over {
-		return refusalBody
-	}
-	return refusalOf(err)
-}
-
 // passRequest keeps the client's own conditions and range: the response is for this client.
 func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	request := &Request{
@@ -70,7 +64,7 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	}
 	// A body of GET and its like has no meaning (RFC 9110, 9.3.1) and could change what is cached.
 	if length != 0 && !httpcache.ParseMethod(r.method).Safe() {
-		request.Body, request.Length = &limitedBody{r: body, left: p.cfg.MaxRequestBody}, length
+		request.Body, request.Length = &requestBody{r: body, length: length, limit: p.cfg.MaxRequestBody}, length
 	}
 	return request
 }
@@ -128,18 +122,25 @@ func (b *ownedBody) Close() error {
 	return err
 }
 
-// limitedBody fails a request's body of unknown length once it is over the limit.
-type limitedBody struct {
-	r    io.Reader
-	left int64
-	over bool
+// requestBody is a client's body on its way to the upstream. What is wrong with it is ErrRequestBody, so
+// that no node is taken for broken because a client is.
+type requestBody struct {
+	r      io.Reader
+	length int64 // -1 when unknown
+	limit  int64
+	read   int64
 }
 
-func (b *limitedBody) Read(p []byte) (int, error) {
+func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		b.over = true
+	b.read += int64(n)
+	switch {
+	case b.read > b.limit:
 		return 0, errBodyLimit
+	case errors.Is(err, io.EOF) && b.read < b.length:
+		return n, fmt.Errorf("%w: %w", ErrRequestBody, io.ErrUnexpectedEOF)
+	case err != nil && !errors.Is(err, io.EOF):
+		return n, fmt.Errorf("%w: %w", ErrRequestBody, err)
 	}
 	return n, err
 }

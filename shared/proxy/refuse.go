@@ -25,6 +25,7 @@ var (
 	refusalUnknownHost = &refusal{status: http.StatusMisdirectedRequest, proxyError: httpcache.DestinationNotFound, text: "no service answers for this host"}
 	refusalLoop        = &refusal{status: http.StatusLoopDetected, proxyError: httpcache.ProxyLoopDetected, text: "the request has passed this node already (CDN-Loop)"}
 	refusalBody        = &refusal{status: http.StatusRequestEntityTooLarge, proxyError: httpcache.HTTPRequestError, text: "request body is larger than this node passes on"}
+	refusalReading     = &refusal{status: http.StatusBadRequest, proxyError: httpcache.HTTPRequestError, text: "request body is malformed or ended early"}
 	refusalCached      = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.HTTPRequestDenied, text: "only-if-cached, and nothing usable is stored"}
 	refusalBusy        = &refusal{status: http.StatusServiceUnavailable, proxyError: httpcache.ConnectionLimitReached, text: "too many requests to the upstream are in flight", retryAfter: 1}
 	refusalTimeout     = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.HTTPResponseTimeout, text: "the upstream did not answer in time"}
@@ -36,6 +37,10 @@ var (
 // refusalOf is the reply to a request whose fill or pass failed.
 func refusalOf(err error) *refusal {
 	switch {
+	case errors.Is(err, errBodyLimit):
+		return refusalBody
+	case errors.Is(err, ErrRequestBody):
+		return refusalReading
 	case errors.Is(err, ErrBusy):
 		return refusalBusy
 	case errors.Is(err, ErrTimeout), errors.Is(err, context.DeadlineExceeded):

@@ -20,6 +20,9 @@ var (
 	ErrTimeout = errors.New("upstream timed out")
 	// ErrBusy: the cap on requests in flight was reached.
 	ErrBusy = errors.New("too many requests to the upstream in flight")
+	// ErrRequestBody: the body of the client's request broke off, is malformed or too long. The upstream
+	// is not to blame.
+	ErrRequestBody = errors.New("request body can not be read")
 )
 
 // Upstream is the next tier: what a miss is filled from.

@@ -99,6 +99,9 @@ func (c *Client) request(ctx context.Context, service *policy.Match, r *proxy.Re
 		request.Host = r.Host
 	}
 	for _, f := range r.Header {
+		if f.Name == proxy.TracedField {
+			continue // meant for our own tiers
+		}
 		request.Header[http.CanonicalHeaderKey(f.Name)] = append(request.Header[http.CanonicalHeaderKey(f.Name)], f.Value)
 	}
 	if _, ok := request.Header["User-Agent"]; !ok {
@@ -146,6 +149,8 @@ func fields(h http.Header) httpcache.Fields {
 func classify(ctx context.Context, err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, proxy.ErrRequestBody):
+		return err
 	case errors.Is(context.Cause(ctx), proxy.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
 	case ctx.Err() != nil:

@@ -11,15 +11,21 @@ import (
 )
 
 // Traced gives each sampled request a server span of the tier. Without an endpoint it is next itself.
-// A traceparent is taken from whoever sends one: where clients are not trusted with that, the sampler's
-// ratio is what bounds the cost.
-func Traced(t *telemetry.Telemetry, tier string, next Handler) Handler {
+// A traceparent decides about sampling only where believe says so of the request: a sampled request
+// costs, so a stranger must not choose.
+func Traced(t *telemetry.Telemetry, tier string, believe func(proxy.Exchange) bool, next Handler) Handler {
 	if !t.Enabled() {
 		return next
 	}
 	name := tier + " request"
 	return func(ctx context.Context, x proxy.Exchange) {
-		ctx, span := t.StartRequest(ctx, name, func(field string) string { return x.Header().Value(field) })
+		believed := believe(x)
+		ctx, span := t.StartRequest(ctx, name, func(field string) string {
+			if !believed {
+				return ""
+			}
+			return x.Header().Value(field)
+		})
 		defer span.End()
 		if span.IsRecording() {
 			span.SetAttributes(

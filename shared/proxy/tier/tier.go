@@ -90,9 +90,15 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 	c.fill(request, addr, r)
 	response.StreamBody = true
 	response.SkipBody = r.Method == fasthttp.MethodHead
-	if err := c.host(addr, timeout+slack).Do(request, response); err != nil {
+	host := c.host(addr, timeout+slack)
+	if err := host.Do(request, response); err != nil {
 		fasthttp.ReleaseResponse(response)
-		return nil, classify(err)
+		if err = classify(err); errors.Is(err, proxy.ErrUnreachable) {
+			// A node that was restarted has none of the connections that are kept: one by one, each would
+			// fail a request and make the node look gone for longer.
+			host.CloseIdleConnections()
+		}
+		return nil, err
 	}
 	return receive(ctx, response), nil
 }
@@ -144,6 +150,8 @@ func (c *Client) host(addr string, stall time.Duration) *fasthttp.HostClient {
 func classify(err error) error {
 	var timeout net.Error
 	switch {
+	case errors.Is(err, proxy.ErrRequestBody):
+		return err
 	case errors.Is(err, fasthttp.ErrNoFreeConns):
 		return fmt.Errorf("%w: %w", proxy.ErrBusy, err)
 	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, fasthttp.ErrDialTimeout):
