@@ -86,14 +86,6 @@ func warm(tb testing.TB, size int) (*proxy.Proxy, *still) {
 	return p, x
 }
 
-// TestHit_Allocations is the budget of the hit path: bigcache's copy of the entry and of its key.
-func TestHit_Allocations(t *testing.T) {
-	p, x := warm(t, 1024)
-	if n := testing.AllocsPerRun(1000, func() { p.Serve(t.Context(), x) }); n > 2 {
-		t.Errorf("a hit allocates %v times, 2 are bigcache's", n)
-	}
-}
-
 func BenchmarkHit(b *testing.B) {
 	for _, size := range []int{1 << 10, 10 << 10, 100 << 10} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {

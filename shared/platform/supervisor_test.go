@@ -53,6 +53,12 @@ func (r *running) heard(part string) bool {
 	return slices.ContainsFunc(r.said, func(line string) bool { return strings.Contains(line, part) })
 }
 
+func (r *running) lines() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.said)
+}
+
 func (r *running) ready() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 30*time.Second)
@@ -85,11 +91,11 @@ func TestSupervisor_RestartsWhatWasKilledAndSaysSo(t *testing.T) {
 		})
 	}
 	if !r.heard("edge-1: ended (signal: killed); starting again in 200ms") {
-		t.Fatalf("said: %q", r.said)
+		t.Fatalf("said: %q", r.lines())
 	}
 	eventually(t, 5*time.Second, func() error {
 		if !r.heard("edge-1: is ready again") {
-			return fmt.Errorf("said: %q", r.said)
+			return fmt.Errorf("said: %q", r.lines())
 		}
 		return nil
 	})
@@ -124,7 +130,7 @@ func TestSupervisor_StopsStageByStage(t *testing.T) {
 		t.Fatalf("a child that ignores SIGTERM was gone after %v: killed before its time", took)
 	}
 	if !r.heard("edge: edge did not stop in time and was killed") {
-		t.Fatalf("said: %q", r.said)
+		t.Fatalf("said: %q", r.lines())
 	}
 }
 
@@ -184,7 +190,7 @@ func TestSupervisor_OutputGoesToTheLog(t *testing.T) {
 		t.Fatalf("log: %q, %v", log, err)
 	}
 	if !r.heard("edge-1: told to stop") || r.heard("listening") {
-		t.Fatalf("said: %q", r.said)
+		t.Fatalf("said: %q", r.lines())
 	}
 }
 
