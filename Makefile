@@ -27,7 +27,7 @@ build: ## build bin/tiercache
 .PHONY: test
 test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Redis and NATS; memory budgets without it
 	$(GOTEST) -race -timeout 15m $(TESTFLAGS) $(PKG)
-	$(if $(filter ./...,$(PKG)),$(GOTEST) -timeout 5m -run 'Allocations|RSS' $(TESTFLAGS) ./edge/...)
+	$(if $(filter ./...,$(PKG)),$(GOTEST) -timeout 5m -run 'Allocations|Memory' $(TESTFLAGS) ./edge/...)
 
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector

@@ -38,6 +38,7 @@ http {
 	default_type application/octet-stream;
 	gzip on;
 	gzip_vary on;
+	gzip_proxied any;
 	gzip_types text/plain;
 	server {
 		listen 127.0.0.1:%[2]d;

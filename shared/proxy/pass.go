@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -12,9 +10,6 @@ import (
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
 )
-
-// errBodyLimit: the request's body is longer than this node passes on.
-var errBodyLimit = fmt.Errorf("%w: over the limit", ErrRequestBody)
 
 // pass sends the request straight to the upstream and its response straight back. Nothing is stored;
 // an unsafe method that succeeds removes what is stored for its URI.
@@ -31,8 +26,12 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 		return
 	}
 	ctx, cancel := context.WithCancelCause(r.ctx)
-	done := func(cause error) { cancel(cause); release() }
 	request := p.passRequest(r, body, length)
+	done := func(cause error) {
+		cancel(cause)
+		request.stopBody()
+		release()
+	}
 	started := p.now()
 	injectTrace(ctx, &request.Header)
 	response, err := p.upstream.Fetch(ctx, r.service, request)
@@ -64,7 +63,7 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	}
 	// A body of GET and its like has no meaning (RFC 9110, 9.3.1) and could change what is cached.
 	if length != 0 && !httpcache.ParseMethod(r.method).Safe() {
-		request.Body, request.Length = &requestBody{r: body, length: length, limit: p.cfg.MaxRequestBody}, length
+		request.Body, request.Length = newRequestBody(body, length, p.cfg.MaxRequestBody), length
 	}
 	return request
 }
@@ -120,27 +119,4 @@ func (b *ownedBody) Close() error {
 	err := b.ReadCloser.Close()
 	b.cancel(nil)
 	return err
-}
-
-// requestBody is a client's body on its way to the upstream. What is wrong with it is ErrRequestBody, so
-// that no node is taken for broken because a client is.
-type requestBody struct {
-	r      io.Reader
-	length int64 // -1 when unknown
-	limit  int64
-	read   int64
-}
-
-func (b *requestBody) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	b.read += int64(n)
-	switch {
-	case b.read > b.limit:
-		return 0, errBodyLimit
-	case errors.Is(err, io.EOF) && b.read < b.length:
-		return n, fmt.Errorf("%w: %w", ErrRequestBody, io.ErrUnexpectedEOF)
-	case err != nil && !errors.Is(err, io.EOF):
-		return n, fmt.Errorf("%w: %w", ErrRequestBody, err)
-	}
-	return n, err
 }

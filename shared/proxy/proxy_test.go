@@ -527,3 +527,31 @@ func TestServe_304ThatIsAboutAnotherResponse(t *testing.T) {
 		})
 	}
 }
+
+func TestServe_AnEarlyAnswerEndsTheReadingOfTheBody(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusForbidden) // the body is not read
+			return
+		}
+		cacheable("x")(w, r)
+	})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 10 {
+				response, err := s.client.Post(s.url, "text/plain", bytes.NewReader(make([]byte, 200_000)))
+				if err != nil {
+					continue // the client may see the connection close while it sends
+				}
+				response.Body.Close()
+				if response.StatusCode != http.StatusForbidden && response.StatusCode != http.StatusGatewayTimeout {
+					t.Errorf("status %d", response.StatusCode)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s.get("/after").expect(t, 200, "x", "stored")
+}

@@ -110,6 +110,9 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 	x := l.pool.Get().(*exchange)
 	x.begin(ctx)
 	l.handle(l.base, x)
+	if x.unread() {
+		ctx.Hijack(linger)
+	}
 	x.end()
 	l.pool.Put(x)
 }

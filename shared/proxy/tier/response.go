@@ -98,6 +98,10 @@ func (b *body) Close() error {
 	}
 	b.released = true
 	b.unwatch()
+	if !errors.Is(b.err, io.EOF) {
+		// fasthttp would keep the connection of a chunked body that was cut between two chunks.
+		b.response.SetConnectionClose()
+	}
 	err := b.response.CloseBodyStream()
 	if b.err == nil {
 		b.err = io.ErrClosedPipe

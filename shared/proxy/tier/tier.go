@@ -49,6 +49,7 @@ type Client struct {
 type hostKey struct {
 	addr  string
 	stall time.Duration
+	once  bool // connections for one request each
 }
 
 // New returns a client that proves token. It opens nothing.
@@ -90,7 +91,7 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 	c.fill(request, addr, r)
 	response.StreamBody = true
 	response.SkipBody = r.Method == fasthttp.MethodHead
-	host := c.host(addr, timeout+slack)
+	host := c.host(hostKey{addr: addr, stall: timeout + slack, once: request.ConnectionClose()})
 	if err := host.Do(request, response); err != nil {
 		fasthttp.ReleaseResponse(response)
 		if err = classify(err); errors.Is(err, proxy.ErrUnreachable) {
@@ -119,21 +120,25 @@ func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) 
 	uri.DisablePathNormalizing = true
 	uri.SetScheme("http")
 	uri.SetHost(addr)
+	if !r.SafeToRetry() {
+		// Nobody could tell a kept connection that the node has closed from one that broke under the
+		// request, which must not be sent again.
+		request.SetConnectionClose()
+	}
 	if r.Body != nil {
 		request.SetBodyStream(r.Body, int(r.Length))
 	}
 }
 
-func (c *Client) host(addr string, stall time.Duration) *fasthttp.HostClient {
+func (c *Client) host(key hostKey) *fasthttp.HostClient {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := hostKey{addr, stall}
 	if h := c.mu.hosts[key]; h != nil {
 		return h
 	}
 	h := &fasthttp.HostClient{
-		Addr:                      addr,
-		Dial:                      dialer(stall),
+		Addr:                      key.addr,
+		Dial:                      dialer(key.stall),
 		MaxConns:                  maxConns,
 		MaxConnWaitTimeout:        connWait,
 		MaxIdleConnDuration:       idleConn,
