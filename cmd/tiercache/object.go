@@ -34,7 +34,7 @@ type originAccess struct{ url, token, dataDir string }
 func (a *originAccess) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&a.url, "origin", "http://127.0.0.1:7080", "URL of the origin")
 	fs.StringVar(&a.token, "token", "", "token with the role write, or read (default $"+token.Variable+", else <data-dir>/"+token.FileName+")")
-	fs.StringVar(&a.dataDir, "data-dir", token.DataDir(), "data directory of `tiercache up`")
+	fs.StringVar(&a.dataDir, "data-dir", token.DataDir(), "data directory of a platform that up runs")
 }
 
 // client returns a client for up to conns requests at a time.

@@ -38,7 +38,7 @@ func newStatusCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.control, "control", client.DefaultURL, "URL of the control API")
 	cmd.Flags().StringVar(&f.token, "token", "", "token with the role read (default $"+token.Variable+", else <data-dir>/"+token.FileName+")")
-	cmd.Flags().StringVar(&f.dataDir, "data-dir", token.DataDir(), "data directory of `tiercache up`")
+	cmd.Flags().StringVar(&f.dataDir, "data-dir", token.DataDir(), "data directory of a platform that up runs")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "table or json")
 	return cmd
 }

@@ -28,10 +28,17 @@ func (n *node) score(digest [16]byte) uint64 {
 
 func (n *node) down(now time.Time) bool { return now.UnixNano() < n.downUntil.Load() }
 
+// failed passes the node over for a while, longer with each failure in a row. Requests that fail at once
+// are one failure: the first of them sets the end of the pause.
 func (n *node) failed(now time.Time) {
-	shift := min(n.failures.Add(1)-1, 8)
-	backoff := min(firstBackoff<<shift, lastBackoff)
-	n.downUntil.Store(now.Add(backoff).UnixNano())
+	until := n.downUntil.Load()
+	if now.UnixNano() < until {
+		return
+	}
+	backoff := min(firstBackoff<<min(n.failures.Load(), 8), lastBackoff)
+	if n.downUntil.CompareAndSwap(until, now.Add(backoff).UnixNano()) {
+		n.failures.Add(1)
+	}
 }
 
 func (n *node) answered() {

@@ -224,3 +224,17 @@ func TestNew_RefusesBadAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestNode_FailuresAtOnceAreOne(t *testing.T) {
+	n, now := &node{}, time.Now()
+	for range 10 {
+		n.failed(now)
+	}
+	if n.down(now.Add(firstBackoff)) {
+		t.Error("ten requests that failed at once made the pause longer")
+	}
+	n.failed(now.Add(firstBackoff))
+	if !n.down(now.Add(2*firstBackoff)) || n.down(now.Add(3*firstBackoff)) {
+		t.Error("the second failure in a row does not double the pause")
+	}
+}

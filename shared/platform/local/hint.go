@@ -18,7 +18,7 @@ func (c *console) hint(plan *Plan, cfg *Config, command string) {
 	page := "/"
 	if cfg.Upstream == "" {
 		page = "/hello.txt"
-		fmt.Fprintf(&text, "  echo 'Hello from the origin' | %s object put '*/hello.txt' - --cache-control 'public, max-age=60'%s%s\n", quoted(command), flags, origin(plan, cfg))
+		fmt.Fprintf(&text, "  echo 'Hello from the origin' | %s object put '*/hello.txt' -%s%s\n", quoted(command), flags, origin(plan, cfg))
 	}
 	fmt.Fprintf(&text, "  curl -i %s%s    # a miss, filled through the tiers\n", edges[0].URL, page)
 	fmt.Fprintf(&text, "  curl -i %s%s    # a hit: see Cache-Status and Age\n", edges[0].URL, page)

@@ -34,14 +34,22 @@ const (
 
 // Client is an Upstream over net/http. It follows no redirect and keeps bodies as they are encoded.
 type Client struct {
-	transport *http.Transport
-	bases     sync.Map // upstream URL of a service document -> *url.URL
+	kept  *http.Transport
+	once  *http.Transport // for requests that must not be sent twice: a connection each
+	bases sync.Map        // upstream URL of a service document -> *url.URL
 }
 
 // New returns a client. It opens nothing; Close ends idle connections.
 func New() *Client {
+	kept := transport()
+	once := transport()
+	once.MaxIdleConnsPerHost = -1 // none is kept, and no "Connection: close" makes the server hang up early
+	return &Client{kept: kept, once: once}
+}
+
+func transport() *http.Transport {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}
-	return &Client{transport: &http.Transport{
+	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    tlsHandshakeTime,
 		MaxConnsPerHost:        maxConnsPerHost,
@@ -50,23 +58,43 @@ func New() *Client {
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
-	}}
+	}
 }
 
 // Close ends the idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+func (c *Client) Close() { c.kept.CloseIdleConnections() }
 
 // Fetch implements proxy.Upstream. The service's timeout bounds the wait for the head and for each
-// part of the body.
+// part of the body, either way.
 func (c *Client) Fetch(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stall := newStall(service.ResponseTimeout(), cancel)
-	request, err := c.request(ctx, service, r)
+	base, err := c.base(service.Upstream)
 	if err != nil {
-		stall.stop()
 		return nil, err
 	}
-	response, err := c.transport.RoundTrip(request)
+	host := base.Host
+	if service.PreserveHost {
+		host = r.Host
+	}
+	if r.Header.Has(proxy.TracedField) { // meant for our own tiers
+		stripped := *r
+		stripped.Header = r.Header.Clone()
+		stripped.Header.Del(proxy.TracedField)
+		r = &stripped
+	}
+	return c.Send(ctx, base, host, service.ResponseTimeout(), r)
+}
+
+// Send is Fetch for a server without a service document: the request goes to base with that Host.
+func (c *Client) Send(ctx context.Context, base *url.URL, host string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stall := newStall(timeout, cancel)
+	// On a kept connection nobody could tell one that the server has closed from one that broke under
+	// the request.
+	transport := c.kept
+	if !r.SafeToRetry() {
+		transport = c.once
+	}
+	response, err := transport.RoundTrip(request(base, host, stall, r).WithContext(ctx))
 	if err != nil {
 		err = classify(ctx, err)
 		stall.stop()
@@ -82,35 +110,26 @@ func (c *Client) Fetch(ctx context.Context, service *policy.Match, r *proxy.Requ
 
 // request builds the request line and fields. The target goes out byte for byte: net/http writes
 // Opaque as it is.
-func (c *Client) request(ctx context.Context, service *policy.Match, r *proxy.Request) (*http.Request, error) {
-	base, err := c.base(service.Upstream)
-	if err != nil {
-		return nil, err
-	}
+func request(base *url.URL, host string, stall *stall, r *proxy.Request) *http.Request {
 	path, query, hasQuery := strings.Cut(r.Target, "?")
 	request := &http.Request{
 		Method: r.Method,
 		URL:    &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: opaque(base, path), RawQuery: query, ForceQuery: hasQuery && query == ""},
-		Host:   base.Host,
+		Host:   host,
 		Header: make(http.Header, len(r.Header)),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
-	if service.PreserveHost {
-		request.Host = r.Host
-	}
 	for _, f := range r.Header {
-		if f.Name == proxy.TracedField {
-			continue // meant for our own tiers
-		}
-		request.Header[http.CanonicalHeaderKey(f.Name)] = append(request.Header[http.CanonicalHeaderKey(f.Name)], f.Value)
+		name := http.CanonicalHeaderKey(f.Name)
+		request.Header[name] = append(request.Header[name], f.Value)
 	}
 	if _, ok := request.Header["User-Agent"]; !ok {
 		request.Header["User-Agent"] = nil // net/http would add its own
 	}
 	if r.Body != nil {
-		request.Body, request.ContentLength = io.NopCloser(r.Body), r.Length
+		request.Body, request.ContentLength = io.NopCloser(&upload{r: r.Body, stall: stall}), r.Length
 	}
-	return request.WithContext(ctx), nil
+	return request
 }
 
 // opaque is the path as net/http must be given it so that it is sent unchanged: a path that begins
@@ -148,6 +167,7 @@ func fields(h http.Header) httpcache.Fields {
 // classify names the error for the proxy.
 func classify(ctx context.Context, err error) error {
 	var timeout net.Error
+	var dial *net.OpError
 	switch {
 	case errors.Is(err, proxy.ErrRequestBody):
 		return err
@@ -155,7 +175,8 @@ func classify(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	default:
-		return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
+	case errors.As(err, &dial) && dial.Op == "dial":
+		return fmt.Errorf("%w: %w: %w", proxy.ErrUnreachable, proxy.ErrConnect, err)
 	}
+	return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
 }

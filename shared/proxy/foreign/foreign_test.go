@@ -150,3 +150,19 @@ func TestFetch_NobodyListens(t *testing.T) {
 		t.Fatalf("%v, want ErrUnreachable", err)
 	}
 }
+
+// A client's body that breaks is not the upstream's fault.
+func TestFetch_BrokenRequestBody(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // it breaks
+	}))
+	defer server.Close()
+	_, err := fetch(t, serviceOf(server.URL, time.Second), &proxy.Request{Method: "POST", Target: "/", Body: broken{}, Length: -1})
+	if !errors.Is(err, proxy.ErrRequestBody) || errors.Is(err, proxy.ErrUnreachable) {
+		t.Errorf("%v, want ErrRequestBody and not ErrUnreachable", err)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, proxy.ErrRequestBody }

@@ -43,3 +43,15 @@ func (b *body) Close() error {
 	defer b.stall.stop()
 	return b.ReadCloser.Close()
 }
+
+// upload counts each part of the request's body that is taken as progress.
+type upload struct {
+	r     io.Reader
+	stall *stall
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	u.stall.timer.Reset(u.stall.limit)
+	return n, err
+}

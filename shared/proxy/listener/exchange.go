@@ -26,7 +26,7 @@ type exchange struct {
 	target string
 	host   string
 	scheme string
-	body   requestBody
+	body   *requestBody // nil until it is asked for, and for a request without one
 
 	head   []byte
 	source bytes.Reader
@@ -59,7 +59,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 // end drops what points into the connection, so that a pooled exchange keeps nothing alive.
 func (x *exchange) end() {
 	x.ctx, x.header.h = nil, nil
-	x.target, x.host, x.body = "", "", requestBody{}
+	x.target, x.host, x.body = "", "", nil
 	if cap(x.head) > maxReplyHead {
 		x.head = nil
 	}
@@ -98,8 +98,8 @@ func (x *exchange) Body() (io.Reader, int64) {
 	case length == 0 || length == -2:
 		return nil, 0
 	case x.ctx.Request.IsBodyStream():
-		x.body.stream = x.ctx.RequestBodyStream()
-		return &x.body, int64(length)
+		x.body = &requestBody{stream: x.ctx.RequestBodyStream()}
+		return x.body, int64(length)
 	}
 	body := x.ctx.Request.Body()
 	return bytes.NewReader(body), int64(len(body))

@@ -3,6 +3,7 @@ package listener
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -15,27 +16,36 @@ const (
 	lingerTime = time.Second
 )
 
-// requestBody is a request's body and how much of it was read.
+// requestBody is a request's body and how much of it was read. It is not part of the pooled exchange: an
+// upstream may still read it when the handler has returned, while the reply streams.
 type requestBody struct {
 	stream io.Reader
-	read   int64
-	ended  bool // at its end, or broken
+	read   atomic.Int64
+	ended  atomic.Bool // at its end, or broken
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.stream.Read(p)
-	b.read += int64(n)
-	b.ended = b.ended || err != nil
+	b.read.Add(int64(n))
+	if err != nil {
+		b.ended.Store(true)
+	}
 	return n, err
 }
 
 // unread reports whether so much of the request's body is unread that fasthttp would close the connection.
 func (x *exchange) unread() bool {
-	if !x.ctx.Request.IsBodyStream() || x.body.ended {
+	if !x.ctx.Request.IsBodyStream() {
 		return false
 	}
-	length := int64(x.ctx.Request.Header.ContentLength())
-	return length < 0 || length-x.body.read > discarded
+	left := int64(x.ctx.Request.Header.ContentLength())
+	if x.body != nil {
+		if x.body.ended.Load() {
+			return false
+		}
+		left -= x.body.read.Load()
+	}
+	return left < 0 || left > discarded
 }
 
 // linger ends a connection whose client may still be sending: it says that nothing more will come and

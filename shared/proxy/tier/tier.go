@@ -12,12 +12,15 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
+	"tiercache/shared/httpcache"
 	"tiercache/shared/proxy"
+	"tiercache/shared/proxy/foreign"
 )
 
 // TokenField carries the fleet's token between tiers.
@@ -37,7 +40,8 @@ const (
 
 // Client fetches from nodes of the fleet. It is safe for concurrent use.
 type Client struct {
-	token string
+	token   string
+	uploads *foreign.Client
 
 	mu struct {
 		sync.Mutex
@@ -54,7 +58,7 @@ type hostKey struct {
 
 // New returns a client that proves token. It opens nothing.
 func New(token string) *Client {
-	c := &Client{token: token}
+	c := &Client{token: token, uploads: foreign.New()}
 	c.mu.hosts = map[hostKey]*fasthttp.HostClient{}
 	return c
 }
@@ -86,10 +90,14 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if r.Body != nil {
+		return c.upload(ctx, addr, timeout, r)
+	}
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
 	c.fill(request, addr, r)
 	response.StreamBody = true
+	response.Header.SetNoDefaultContentType(true)
 	response.SkipBody = r.Method == fasthttp.MethodHead
 	host := c.host(hostKey{addr: addr, stall: timeout + slack, once: request.ConnectionClose()})
 	if err := host.Do(request, response); err != nil {
@@ -102,6 +110,22 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 		return nil, err
 	}
 	return receive(ctx, response), nil
+}
+
+// upload sends a request with a body. fasthttp's client reads no response before it has written the whole
+// request, so it would lose the reply of a node that refuses a long body; net/http's does not, and needs
+// no seal either.
+func (c *Client) upload(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+	sent := *r
+	if c.token != "" {
+		sent.Header = append(slices.Clone(r.Header), httpcache.Field{Name: TokenField, Value: c.token})
+	}
+	response, err := c.uploads.Send(ctx, &url.URL{Scheme: "http", Host: addr}, r.Host, timeout+slack, &sent)
+	if err != nil {
+		return nil, err
+	}
+	response.FromTier = true
+	return response, nil
 }
 
 func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) {
@@ -124,9 +148,6 @@ func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) 
 		// Nobody could tell a kept connection that the node has closed from one that broke under the
 		// request, which must not be sent again.
 		request.SetConnectionClose()
-	}
-	if r.Body != nil {
-		request.SetBodyStream(r.Body, int(r.Length))
 	}
 }
 

@@ -1,12 +1,14 @@
 package tier
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +186,39 @@ func TestParseURL(t *testing.T) {
 		got, err := ParseURL(node)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("ParseURL(%q) = %q, %v", node, got, err)
+		}
+	}
+}
+
+func TestFetch_AnEarlyRefusalOfALongBodyIsTheReply(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMethodNotAllowed) // without reading the body
+	}))
+	defer server.Close()
+	for range 5 {
+		r := get("/")
+		r.Method, r.Body, r.Length = "POST", bytes.NewReader(make([]byte, 10<<20)), 10<<20
+		response, err := client(t).Fetch(t.Context(), strings.TrimPrefix(server.URL, "http://"), 5*time.Second, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response.Status != http.StatusMethodNotAllowed || !response.FromTier {
+			t.Errorf("%+v", response)
+		}
+		response.Body.Close()
+	}
+}
+
+func TestFetch_NothingIsInvented(t *testing.T) {
+	addr := testkit.Raw(t, func(c net.Conn, _ *http.Request) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") })
+	r, err := client(t).Fetch(t.Context(), addr, time.Second, get("/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	for name, value := range r.Header.All() {
+		if name != "Content-Length" {
+			t.Errorf("the node never sent %s: %s", name, value)
 		}
 	}
 }
