@@ -95,6 +95,9 @@ func (o *Origin) fail(w *reply, r *http.Request, err error) {
 		h.Set("Cache-Control", "no-store")
 	}
 	writeJSON(w, p.status, "application/problem+json", doc)
+	if w.sending {
+		w.linger(r.Body)
+	}
 }
 
 func writeJSON(w *reply, status int, contentType string, doc any) {

@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"io"
 	"net/http"
 	"time"
 )
@@ -15,6 +16,7 @@ type reply struct {
 	status   int // 0: not decided
 	sent     bool
 	received int64 // bytes of the object taken from the client
+	sending  bool  // the client has begun to send the object and has not ended
 	bytes    int64 // of the body sent
 	method   string
 }
@@ -61,6 +63,18 @@ func (w *reply) finish() {
 func (w *reply) discard() {
 	w.status = 0
 	clear(w.Header())
+}
+
+// lingerTime is how long a client may go on sending after its request was refused.
+const lingerTime = time.Second
+
+// linger sends the reply and takes what still comes of the request's body, for a moment. net/http does so
+// by itself, but not for a body that it asked for with 100 (Continue): there it closes the connection at
+// once, which resets it under a client that is still sending, and the reply can be lost (RFC 9112, 9.6).
+func (w *reply) linger(body io.Reader) {
+	if w.control.Flush() == nil && w.control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.Copy(io.Discard, body) // ends when the client does, or with its time
+	}
 }
 
 // extend gives the next write its time. A connection that has no deadlines is a test's.

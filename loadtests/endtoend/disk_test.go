@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// diskSize holds the database, some of its log and a few dozen bodies.
+	// diskSize holds the database, its log and a dozen bodies.
 	diskSize = 320 << 20
 	// reserve is what is freed when the disk is full.
 	reserve  = 40 << 20
@@ -34,6 +34,9 @@ func TestDiskFull(t *testing.T) {
 		t.Skipf("a small disk cannot be mounted, which only root may: %v", err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			u.showLogs(t) // before they are gone with the disk
+		}
 		testkit.Eventually(t, stopTimeout, func() error { return syscall.Unmount(u.dir, 0) })
 	})
 	ballast := filepath.Join(u.dir, "ballast")

@@ -63,6 +63,9 @@ func (o outage) run(t *testing.T, u *up) {
 	began := o.begin(t, u, l)
 	patiently(t, recovery, func() error { return o.over(t, u, began) })
 	took := time.Since(began.at)
+	if took > recovery {
+		t.Errorf("well again after %v, want %v", took, recovery)
+	}
 	awaitLoad(t, l, 10, 5)
 	during := l.reset()
 	awaitLoad(t, l, 50, 20)

@@ -2,7 +2,6 @@ package endtoend
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -255,7 +254,7 @@ func allFree(offset int) bool {
 	}
 	for _, port := range ports {
 		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+offset))
-		if err != nil || errors.Join(listener.Close()) != nil {
+		if err != nil || listener.Close() != nil {
 			return false
 		}
 	}

@@ -158,9 +158,16 @@ func descendants(t *testing.T, pid int) []task {
 	return found
 }
 
-// awaitGone waits until none of the tasks runs.
+// awaitGone waits until none of the tasks runs. Those that do all the same fail the test and are killed.
 func awaitGone(t *testing.T, within time.Duration, tasks []task) {
 	t.Helper()
+	defer func() {
+		for _, k := range tasks {
+			if k.lives() {
+				_ = syscall.Kill(k.pid, syscall.SIGKILL) // it may end by itself just now
+			}
+		}
+	}()
 	testkit.Eventually(t, within, func() error {
 		for _, k := range tasks {
 			if k.lives() {

@@ -21,6 +21,8 @@ type Store struct {
 	log    *slog.Logger
 	health *runner.Component
 	pool   atomic.Pointer[pgxpool.Pool] // nil until the schema is ready
+	// awayUntil is the Unix time, in ns, until which no request tries to connect.
+	awayUntil atomic.Int64
 
 	versionsRemoved, bodiesRemoved, uploadsAbandoned, corruptChunks atomic.Uint64
 }
@@ -59,8 +61,23 @@ func (s *Store) Counts() origin.Counts {
 	}
 }
 
-// db is the pool, once the schema is there.
+// awayPause is how long requests are refused at once after the server could not be reached. While it
+// recovers from a crash, each attempt to connect costs it a process and the processor time of its start:
+// asked by every request, it takes several times as long.
+const awayPause = 250 * time.Millisecond
+
+// noteLost begins the pause if err says that there is no server.
+func (s *Store) noteLost(err error) {
+	if lost(err) {
+		s.awayUntil.Store(time.Now().Add(awayPause).UnixNano())
+	}
+}
+
+// db is the pool, once the schema is there and unless the server could not be reached a moment ago.
 func (s *Store) db() (*pgxpool.Pool, error) {
+	if time.Now().UnixNano() < s.awayUntil.Load() {
+		return nil, fmt.Errorf("%w: it could not be reached a moment ago", origin.ErrUnavailable)
+	}
 	if pool := s.pool.Load(); pool != nil {
 		return pool, nil
 	}
@@ -81,6 +98,7 @@ func (s *Store) read(ctx context.Context, query func(ctx context.Context, db *pg
 		pool.Reset()
 		err = query(limited, pool)
 	}
+	s.noteLost(err)
 	return outcome(ctx, err)
 }
 

@@ -82,7 +82,27 @@ func (p *Postgres) initCluster(ctx context.Context, bin string) error {
 	if err := p.setPassword(ctx, bin, next); err != nil {
 		return err
 	}
+	if !p.cfg.Throwaway {
+		if err := p.singleUser(ctx, bin, next, reserveLog()); err != nil {
+			return err
+		}
+	}
 	return os.Rename(next, p.data())
+}
+
+const (
+	// logSize is what the write-ahead log takes, at least and (between checkpoints) at most.
+	logSize = "128MB"
+	// logSegments is how many of its files, of 16 MiB each, that is.
+	logSegments = 8
+)
+
+// reserveLog makes the whole write-ahead log now, by using up its files and giving them back. A server
+// that needs another one while the disk is full goes down and cannot start again; with all of them there,
+// it is the tables that find no room, which only fails the write.
+func reserveLog() string {
+	const useUp = "SELECT pg_logical_emit_message(false, 'tiercache', 'x'); SELECT pg_switch_wal();\n"
+	return strings.Repeat(useUp, logSegments) + "CHECKPOINT"
 }
 
 func (p *Postgres) setPassword(ctx context.Context, bin, data string) error {
@@ -93,7 +113,8 @@ func (p *Postgres) setPassword(ctx context.Context, bin, data string) error {
 // in its output.
 func (p *Postgres) singleUser(ctx context.Context, bin, data, statement string) error {
 	err := p.runTool(ctx, data, statement+"\n", filepath.Join(bin, "postgres"),
-		"--single", "-D", data, "-c", "log_min_error_statement=panic", "-c", "exit_on_error=on", "postgres")
+		"--single", "-D", data, "-c", "log_min_error_statement=panic", "-c", "exit_on_error=on",
+		"-c", "min_wal_size="+logSize, "-c", "max_wal_size="+logSize, "postgres")
 	if err != nil {
 		return fmt.Errorf("prepare the database: %w", err)
 	}
