@@ -154,10 +154,25 @@ func (p *Proxy) land(r *request, f *flight.Flight[*result], lead bool) (done boo
 	defer cancel()
 	res, err := f.Wait(ctx)
 	if err != nil {
+		if lead {
+			go p.abandon(f)
+		}
 		p.refuse(r, refusalOf(err))
 		return true
 	}
-	return p.serveResult(r, res, lead)
+	done = p.serveResult(r, res, lead)
+	if lead && !done {
+		res.abandon()
+	}
+	return done
+}
+
+// abandon gives up what the flight will yield for a leader that has stopped waiting. Fills end by their
+// own deadlines, so it ends too.
+func (p *Proxy) abandon(f *flight.Flight[*result]) {
+	if res, err := f.Wait(context.Background()); err == nil {
+		res.abandon()
+	}
 }
 
 // refresh revalidates the entry that was found in the background, unless somebody does already or the

@@ -46,6 +46,8 @@ type fill struct {
 	fwd     httpcache.FwdReason
 
 	background bool // nobody waits: give up when there is no room
+
+	release func() // gives the service's slot back; set by run
 }
 
 // newFill copies what the fill needs of the request.
@@ -102,18 +104,23 @@ func (j *fill) run(f *flight.Flight[*result]) {
 		j.failed(f, ErrBusy, 0)
 		return
 	}
-	defer release()
+	j.release = release
 	j.p.stats.Fills.Add(1)
 	ctx, span := j.p.tracer.Start(j.ctx, "fill")
 	defer span.End()
 	ctx, cancel := context.WithCancelCause(ctx)
-	if !j.fetch(ctx, cancel, f) {
-		cancel(nil)
-	}
+	kept := false
+	defer func() { // also when the fill panics
+		if !kept {
+			cancel(nil)
+			release()
+		}
+	}()
+	kept = j.fetch(ctx, cancel, f)
 }
 
-// fetch makes the request and publishes what it yields. It reports true when the context must live on,
-// because a client is reading the response's body.
+// fetch makes the request and publishes what it yields. It reports true when context and slot are still
+// needed, because a client is reading the response's body; they end with that.
 func (j *fill) fetch(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result]) (keep bool) {
 	started := j.p.now()
 	injectTrace(ctx, &j.request.Header)

@@ -27,8 +27,8 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	}
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	request := p.passRequest(r, body, length)
-	done := func(cause error) {
-		cancel(cause)
+	done := func() {
+		cancel(nil)
 		request.stopBody()
 		release()
 	}
@@ -36,7 +36,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	injectTrace(ctx, &request.Header)
 	response, err := p.upstream.Fetch(ctx, r.service, request)
 	if err != nil {
-		done(nil)
+		done()
 		p.stats.UpstreamErrors.Add(1)
 		p.refuse(r, refusalOf(err))
 		return
@@ -47,7 +47,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	}
 	meta := httpcache.NewMeta(response.Status, response.Header, started, p.now())
 	fields, status := p.replyFields(response, &meta)
-	response.Body = &ownedBody{ReadCloser: response.Body, cancel: done}
+	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	p.sendSolo(r, &result{
 		solo: &soloResponse{response: response, fields: fields, meta: meta},
 		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status,
@@ -68,8 +68,8 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	return request
 }
 
-// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node. Variants
-// are out of reach without their list.
+// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node. Of a response
+// with variants it removes the list alone: they are out of reach until a fill makes a new one.
 func (p *Proxy) invalidate(r *request) {
 	for _, scheme := range []string{"http", "https"} {
 		key := cachekey.Append(nil, cachekey.Parts{
@@ -107,7 +107,7 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 // ownedBody ends the exchange with the upstream when the client is done with the body.
 type ownedBody struct {
 	io.ReadCloser
-	cancel context.CancelCauseFunc
+	done   func()
 	closed bool
 }
 
@@ -117,6 +117,6 @@ func (b *ownedBody) Close() error {
 	}
 	b.closed = true
 	err := b.ReadCloser.Close()
-	b.cancel(nil)
+	b.done()
 	return err
 }

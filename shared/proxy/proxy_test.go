@@ -2,10 +2,12 @@ package proxy_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -554,4 +556,78 @@ func TestServe_AnEarlyAnswerEndsTheReadingOfTheBody(t *testing.T) {
 	}
 	wg.Wait()
 	s.get("/after").expect(t, 200, "x", "stored")
+}
+
+func TestServe_SlotIsHeldUntilAnUnsharedBodyEnds(t *testing.T) {
+	begun, hold := make(chan struct{}), make(chan struct{})
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/private" {
+			w.Header().Set("Cache-Control", "private")
+			fmt.Fprint(w, "part")
+			http.NewResponseController(w).Flush()
+			close(begun)
+			<-hold
+			return
+		}
+		cacheable("x")(w, r)
+	}, func(c *proxy.Config, _ *policy.Service) { c.MaxFills, c.FillWait = 1, 50*time.Millisecond })
+	done := make(chan reply, 1)
+	go func() { done <- s.get("/private") }()
+	<-begun
+	if r := s.get("/other"); r.status != http.StatusServiceUnavailable {
+		t.Errorf("the cap of one fill let a second one through: %d", r.status)
+	}
+	close(hold)
+	(<-done).expect(t, 200, "part", "detail=private")
+	waitFor(t, func() bool { return s.get("/other").status == http.StatusOK })
+}
+
+// patientUpstream answers only when told to, whatever the leader's patience.
+type patientUpstream struct {
+	answer chan struct{}
+	closed chan struct{}
+}
+
+type watched struct {
+	*strings.Reader
+	closed chan struct{}
+}
+
+func (w watched) Close() error {
+	close(w.closed)
+	return nil
+}
+
+func (u patientUpstream) Fetch(context.Context, *policy.Match, *proxy.Request) (*proxy.Response, error) {
+	<-u.answer
+	return &proxy.Response{
+		Status: 200, Length: 1, Body: watched{strings.NewReader("x"), u.closed},
+		Header: httpcache.Fields{{Name: "Cache-Control", Value: "private"}},
+	}, nil
+}
+
+func TestServe_WhatALeaderGaveUpIsClosed(t *testing.T) {
+	set, err := policy.NewSet([]policy.Service{{Name: "site", Hosts: []string{"*"}, Upstream: policy.UpstreamOrigin, Timeout: time.Nanosecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := patientUpstream{make(chan struct{}), make(chan struct{})}
+	p, err := proxy.New(proxy.Config{Node: "edge-1", FillWait: time.Nanosecond}, proxy.Deps{Store: newMemory(), Upstream: upstream, Policy: set, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Get(listen(t, p)) // waits as long as a leader waits, 6 s
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusGatewayTimeout {
+		t.Fatalf("status %d", response.StatusCode)
+	}
+	close(upstream.answer)
+	select {
+	case <-upstream.closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody closed the response that its leader had given up")
+	}
 }

@@ -59,7 +59,9 @@ func (p *Proxy) refuse(r *request, why *refusal) {
 	f := r.fields[:0]
 	f = appendField(f, "Content-Type", "text/plain; charset=utf-8")
 	f = appendField(f, "Cache-Control", "no-store")
-	f = append(f, "Proxy-Status: "...)
+	f = append(f, "Date: "...)
+	f = httpcache.AppendDate(f, r.now.Unix())
+	f = append(f, "\r\nProxy-Status: "...)
 	f = httpcache.AppendProxyStatus(f, p.cfg.Node, why.proxyError)
 	f = append(f, "\r\n"...)
 	f = p.appendStatus(f, httpcache.Member{Outcome: httpcache.Error, Detail: why.text})

@@ -30,6 +30,9 @@ func (p *Proxy) storedPayload(r *request, head *object.Head, inline []byte, key 
 	if r.method == http.MethodHead {
 		return Payload{Length: head.BodySize}, true
 	}
+	if !head.Inline() && p.notModified(r, head) {
+		return Payload{}, true // the body is not needed
+	}
 	if head.Inline() {
 		return Payload{Bytes: inline}, true
 	}
@@ -38,7 +41,8 @@ func (p *Proxy) storedPayload(r *request, head *object.Head, inline []byte, key 
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(stream, first); err != nil {
 		p.lostBody(r.ctx, key, err)
-		return Payload{}, errors.Join(err, stream.Close()) == nil
+		_ = stream.Close() // it only ends fetches
+		return Payload{}, false
 	}
 	return Payload{Stream: &storedBody{Reader: stream, proxy: p, key: key, first: first}, Length: head.BodySize}, true
 }
@@ -91,7 +95,7 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream []string, member httpcache.Member, body Payload) {
 	fields := r.fields[:0]
 	status := head.Meta.Status
-	if httpcache.NotModified(r.header, r.method, status, &head.Fields) {
+	if p.notModified(r, head) {
 		closePayload(body)
 		status, body = http.StatusNotModified, Payload{}
 		fields = appendNotModified(fields, head.Fields)
@@ -105,6 +109,11 @@ func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream 
 		body.Seal = r.tier
 	}
 	r.x.Reply(status, fields, body)
+}
+
+// notModified reports whether the client's own condition says that it has the response already.
+func (p *Proxy) notModified(r *request, head *object.Head) bool {
+	return httpcache.NotModified(r.header, r.method, head.Meta.Status, &head.Fields)
 }
 
 func closePayload(body Payload) {

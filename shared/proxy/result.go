@@ -53,3 +53,14 @@ func (res *result) member(collapsed bool) httpcache.Member {
 func (res *result) stored() bool {
 	return res.reason == httpcache.ReasonNone && (res.outcome == httpcache.Miss || res.outcome == httpcache.Revalidated)
 }
+
+// abandon closes what only the leader could have read. Nobody else ever does: connection and slot of a
+// response that is not shared would be lost, and a body that is not stored would wait for a reader.
+func (res *result) abandon() {
+	if res.solo != nil {
+		_ = res.solo.response.Body.Close() // given up: how it ends does not matter
+	}
+	if res.first != nil {
+		_ = res.first.Close() // a flight's reader closes without error
+	}
+}

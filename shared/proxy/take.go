@@ -43,12 +43,15 @@ func (j *fill) alone(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 	if !res.reason.OfRequest() && !httpcache.ErrorStatus(response.Status) {
 		j.markHitForMiss(ctx, &meta)
 	}
-	response.Body = &ownedBody{ReadCloser: response.Body, cancel: cancel}
-	res.solo = &soloResponse{response: response, fields: fields, meta: meta}
 	if j.background {
 		j.closeBody(response)
 		return false
 	}
+	response.Body = &ownedBody{ReadCloser: response.Body, done: func() {
+		cancel(nil)
+		j.release()
+	}}
+	res.solo = &soloResponse{response: response, fields: fields, meta: meta}
 	f.Detach()
 	f.Publish(res)
 	return true
