@@ -49,6 +49,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	believe := func(proxy.Exchange) bool { return cfg.TrustTraceparent }
 	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, believe, p.Serve), n.Log)
 	return []runner.Part{
+		{Name: "peers", Run: upstream.Run},
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
 			ready()
 			<-ctx.Done()

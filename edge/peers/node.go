@@ -41,6 +41,12 @@ func (n *node) failed(now time.Time) {
 	}
 }
 
+// silent passes the node over until a ping is answered: pings are more frequent than the pause is long.
+func (n *node) silent(now time.Time) {
+	n.failures.CompareAndSwap(0, 1)
+	n.downUntil.Store(now.Add(lastBackoff).UnixNano())
+}
+
 func (n *node) answered() {
 	if n.failures.Load() != 0 {
 		n.failures.Store(0)

@@ -18,6 +18,7 @@ import (
 	"tiercache/shared/proxy/foreign"
 	"tiercache/shared/proxy/tier"
 	"tiercache/shared/runner"
+	"tiercache/shared/testkit"
 )
 
 var toOrigin = &policy.Match{Service: policy.Service{Name: "s", Upstream: policy.UpstreamOrigin, Timeout: time.Second}}
@@ -236,5 +237,43 @@ func TestNode_FailuresAtOnceAreOne(t *testing.T) {
 	n.failed(now.Add(firstBackoff))
 	if !n.down(now.Add(2*firstBackoff)) || n.down(now.Add(3*firstBackoff)) {
 		t.Error("the second failure in a row does not double the pause")
+	}
+}
+
+func TestPeers_ANodeThatHangsIsPassedOverUntilItAnswers(t *testing.T) {
+	hold := make(chan struct{})
+	hangs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select { // accepts, and does not answer until it is let go
+		case <-hold:
+			fmt.Fprint(w, "regional")
+		case <-r.Context().Done():
+		}
+	}))
+	hangs.Config.DisableGeneralOptionsHandler = true // net/http would answer the ping by itself
+	hangs.Start()
+	defer hangs.Close()
+	p, health := open(t, Config{Regionals: []string{hangs.URL}, Origin: answering(t, "origin").URL})
+	testkit.Start(t, p.Run)
+	ok := func() bool { return health.Report().Components["regional"].OK }
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if ok() {
+			return errors.New("nobody has noticed that the node hangs")
+		}
+		return nil
+	})
+	for i := range 5 {
+		if got, err := ask(t, p, get(i)); got != "origin" || err != nil {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	close(hold)
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if !ok() {
+			return errors.New("nobody has noticed that the node is back")
+		}
+		return nil
+	})
+	if got, err := ask(t, p, get(1)); got != "regional" || err != nil {
+		t.Fatalf("%q, %v", got, err)
 	}
 }

@@ -14,6 +14,11 @@ func (p *Proxy) Serve(ctx context.Context, x Exchange) {
 	defer p.release(r)
 	r.ctx, r.x, r.header, r.now = ctx, x, x.Header(), p.now()
 	r.method, r.target = x.Method(), x.Target()
+	if r.target == "*" && r.method == http.MethodOptions {
+		// The node itself is asked (RFC 9110, 9.3.7): edges do, to know that it still answers.
+		x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", "GET, HEAD, OPTIONS"), Payload{})
+		return
+	}
 	if refusal := p.admit(r); refusal != nil {
 		p.refuse(r, refusal)
 		return
@@ -34,7 +39,7 @@ func (p *Proxy) admit(r *request) *refusal {
 	if r.header.Value("Upgrade") != "" {
 		return refusalUpgrade
 	}
-	if !validTarget(r.target, r.method) {
+	if !validTarget(r.target) {
 		return refusalTarget
 	}
 	host, ok := r.lowerHost(r.x.Authority())
@@ -57,12 +62,9 @@ func (p *Proxy) admit(r *request) *refusal {
 	return nil
 }
 
-// validTarget refuses what could be read as another target further on: anything but origin-form (and
-// the asterisk of OPTIONS), control bytes, spaces, and a fragment (RFC 9112, 3.2).
-func validTarget(target, method string) bool {
-	if target == "*" {
-		return method == http.MethodOptions
-	}
+// validTarget refuses what could be read as another target further on: anything but origin-form,
+// control bytes, spaces, and a fragment (RFC 9112, 3.2).
+func validTarget(target string) bool {
 	if !strings.HasPrefix(target, "/") {
 		return false
 	}

@@ -137,3 +137,15 @@ func TestTiers_ForwardedForIsBelievedFromTiersOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestTiers_PingIsAnsweredByTheNodeItself(t *testing.T) {
+	s := newSystem(t, cacheable("x"))
+	client := tier.New("")
+	t.Cleanup(client.Close)
+	if err := client.Ping(t.Context(), strings.TrimPrefix(s.url, "http://"), 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.fetched.Load(); n != 0 {
+		t.Errorf("a ping went on to the upstream %d times", n)
+	}
+}

@@ -41,7 +41,7 @@ const (
 // Client fetches from nodes of the fleet. It is safe for concurrent use.
 type Client struct {
 	token   string
-	uploads *foreign.Client
+	uploads *foreign.Client // for requests with a body, and pings
 
 	mu struct {
 		sync.Mutex
@@ -126,6 +126,16 @@ func (c *Client) upload(ctx context.Context, addr string, timeout time.Duration,
 	}
 	response.FromTier = true
 	return response, nil
+}
+
+// Ping asks the node at addr whether it answers, within the timeout. Unlike a request for a client, it
+// tells a node that hangs from one that waits for its upstream.
+func (c *Client) Ping(ctx context.Context, addr string, timeout time.Duration) error {
+	response, err := c.uploads.Send(ctx, &url.URL{Scheme: "http", Host: addr}, addr, timeout, &proxy.Request{Method: fasthttp.MethodOptions, Target: "*"})
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) {
