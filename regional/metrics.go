@@ -19,16 +19,22 @@ func observe(meter metric.Meter, p *proxy.Proxy, breaker *l2.Breaker) error {
 	if err != nil {
 		return fmt.Errorf("regional instruments: %w", err)
 	}
-	counters := map[string]func(l2.Stats) uint64{
-		"hits":     func(s l2.Stats) uint64 { return s.Hits },
-		"misses":   func(s l2.Stats) uint64 { return s.Misses },
-		"errors":   func(s l2.Stats) uint64 { return s.Errors },
-		"timeouts": func(s l2.Stats) uint64 { return s.Timeouts },
+	counters := []struct {
+		name, help string
+		read       func(l2.Stats) uint64
+	}{
+		{"hits", "Lookups that found a value in L2", func(s l2.Stats) uint64 { return s.Hits }},
+		{"misses", "Lookups that L2 answered with not found", func(s l2.Stats) uint64 { return s.Misses }},
+		{"stores", "Values stored in L2", func(s l2.Stats) uint64 { return s.Stores }},
+		{"errors", "Calls that L2 failed to answer, or refused for want of room", func(s l2.Stats) uint64 { return s.Errors }},
+		{"timeouts", "Those of the errors for which time ran out", func(s l2.Stats) uint64 { return s.Timeouts }},
+		{"slow", "Calls that L2 answered so late that they count against it", func(s l2.Stats) uint64 { return s.Slow }},
+		{"skipped", "Calls that were not made because the breaker was open", func(s l2.Stats) uint64 { return s.Skipped }},
 	}
-	for name, read := range counters {
-		_, err := meter.Int64ObservableCounter("tiercache.l2."+name, metric.WithDescription("Lookups and stores of L2: "+name),
+	for _, c := range counters {
+		_, err := meter.Int64ObservableCounter("tiercache.l2."+c.name, metric.WithDescription(c.help),
 			metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-				o.Observe(int64(read(breaker.Stats())))
+				o.Observe(int64(c.read(breaker.Stats())))
 				return nil
 			}))
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -136,7 +137,9 @@ func reject(ctx *fasthttp.RequestCtx, status int, text string) {
 	ctx.Response.Reset()
 	ctx.SetStatusCode(status)
 	ctx.SetContentType("text/plain; charset=utf-8")
+	ctx.Response.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.Header.Set("Proxy-Status", "tiercache; error=http_request_error")
 	ctx.SetBodyString(text)
 	ctx.SetConnectionClose()
 }

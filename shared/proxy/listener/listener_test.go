@@ -105,6 +105,9 @@ func TestListener_MalformedIsRefusedAndClosed(t *testing.T) {
 		if response.StatusCode != c.status || !closed {
 			t.Errorf("%s: %d, closed %t; want %d and closed", name, response.StatusCode, closed, c.status)
 		}
+		if response.Header.Get("Date") == "" || response.Header.Get("Proxy-Status") == "" {
+			t.Errorf("%s: no Date or Proxy-Status: %v", name, response.Header)
+		}
 	}
 	if _, body, _ := exchangeRaw(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); body != "GET h / 0/0" {
 		t.Errorf("the next client got %q", body)
