@@ -45,13 +45,14 @@ type Decision struct {
 }
 
 // Decide says whether the stored response m may answer r at now (RFC 9111, 4). The caller has chosen m
-// by key and variant, and knows that no purge concerns it.
+// by key and variant, and has set FlagPurged if a soft purge concerns it; one that a hard purge concerns must
+// not get here.
 //
 // INVARIANT: a response that says no-cache is never used without validation; nor is a stale one that
 // says must-revalidate, proxy-revalidate or s-maxage, whatever the request or the policy's windows say.
 func Decide(m *Meta, r *Request, now time.Time, p *Policy) Decision {
 	d := Decision{Age: m.CurrentAge(now)}
-	d.TTL = m.Lifetime(p) - d.Age
+	d.TTL = m.timeLeft(d.Age, p)
 	d.Use, d.Fwd = decide(m, r, d, p)
 	if d.Use == UseRevalidate && r.OnlyIfCached(p) && r.Bypass() == FwdNone {
 		d.Use, d.Fwd = UseRefuse, FwdNone
@@ -75,7 +76,7 @@ func decide(m *Meta, r *Request, d Decision, p *Policy) (Use, FwdReason) {
 	if p.HonourRequestDirectives && m.mayBeStale(p) && r.acceptsStale(-d.TTL) {
 		return UseStale, FwdNone
 	}
-	if -d.TTL < m.staleWindow(m.StaleWhileRevalidate, p.StaleWhileRevalidate, p) {
+	if -d.TTL < m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p.StaleWhileRevalidate, p) {
 		return UseStaleWhileRevalidate, FwdNone
 	}
 	return UseRevalidate, FwdStale
@@ -110,12 +111,23 @@ func (m *Meta) mayBeStale(p *Policy) bool {
 	return m.SMaxAge < 0 || p.StaleDespiteSMaxAge
 }
 
-// staleWindow is how long after its lifetime the response may be used: what it says in seconds, else the
-// policy's, 0 when it forbids stale use.
-func (m *Meta) staleWindow(own int64, policy time.Duration, p *Policy) time.Duration {
+// timeLeft is lifetime minus age. A soft purge ends the lifetime at once.
+func (m *Meta) timeLeft(age time.Duration, p *Policy) time.Duration {
+	left := m.Lifetime(p) - age
+	if m.Flags.Has(FlagPurged) {
+		return min(left, 0)
+	}
+	return left
+}
+
+// staleWindow is how long after its lifetime the response may be used: what the operator says, else what it
+// says itself in seconds, else the policy's default; 0 when it forbids stale use.
+func (m *Meta) staleWindow(own int64, override *time.Duration, policy time.Duration, p *Policy) time.Duration {
 	switch {
 	case !m.mayBeStale(p):
 		return 0
+	case override != nil:
+		return max(*override, 0)
 	case own >= 0:
 		return seconds(own)
 	}
@@ -132,11 +144,11 @@ func MayServeOnError(m *Meta, r *Request, now time.Time, p *Policy) bool {
 	if p.HonourRequestDirectives && r.Has(RequestNoCache) {
 		return false
 	}
-	staleness := m.CurrentAge(now) - m.Lifetime(p)
+	staleness := -m.timeLeft(m.CurrentAge(now), p)
 	if staleness < 0 {
 		return true
 	}
-	window := m.staleWindow(m.StaleIfError, p.StaleIfError, p)
+	window := m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p.StaleIfError, p)
 	if p.HonourRequestDirectives && m.mayBeStale(p) {
 		window = max(window, seconds(r.StaleIfError))
 	}

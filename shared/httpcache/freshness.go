@@ -2,10 +2,13 @@ package httpcache
 
 import "time"
 
-// Lifetime is the freshness lifetime (RFC 9111, 4.2.1): s-maxage, else max-age, else Expires, else a
+// Lifetime is the freshness lifetime (RFC 9111, 4.2.1): what the operator says, else s-maxage, else max-age, else Expires, else a
 // heuristic; a targeted field has replaced all of these when it was read. It is never negative and at
 // most 2^31 s. no-cache does not change it.
 func (m *Meta) Lifetime(p *Policy) time.Duration {
+	if ttl := p.Override.lifetime(m.Status); ttl != nil {
+		return min(max(*ttl, 0), maxDelta*time.Second)
+	}
 	switch {
 	case m.SMaxAge >= 0:
 		return seconds(m.SMaxAge)

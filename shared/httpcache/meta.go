@@ -25,6 +25,10 @@ const (
 	FlagExpires                           // an Expires field counts; Meta.Expires is 0 when it is invalid, which is stale
 	FlagTargeted                          // a targeted field took the place of Cache-Control and Expires (RFC 9213)
 	FlagETag                              // a well-formed entity tag
+
+	// FlagPurged is set at use and never stored: a soft purge made the response stale, however much of its
+	// lifetime is left.
+	FlagPurged Flags = 1 << 31
 )
 
 // Has reports whether all bits of want are set.

@@ -36,6 +36,32 @@ type Policy struct {
 	// no window. must-revalidate and its kin forbid these too.
 	StaleWhileRevalidate time.Duration
 	StaleIfError         time.Duration
+
+	// Override is what the operator says instead of the upstream.
+	Override Override
+}
+
+// Override replaces what responses say of their freshness; nil fields replace nothing. What forbids
+// storing or sharing them is not touched, and must-revalidate and its kin still forbid stale use.
+type Override struct {
+	// TTL is the lifetime of successful responses and permanent redirects: 200, 203, 204, 300, 301, 308.
+	TTL *time.Duration
+	// NegativeTTL is the lifetime of 404, 405, 410, 414 and 501.
+	NegativeTTL *time.Duration
+	// StaleWhileRevalidate and StaleIfError are the windows (RFC 5861).
+	StaleWhileRevalidate *time.Duration
+	StaleIfError         *time.Duration
+}
+
+// lifetime is the operator's lifetime for a status.
+func (o *Override) lifetime(status int) *time.Duration {
+	switch status {
+	case 200, 203, 204, 300, 301, 308:
+		return o.TTL
+	case 404, 405, 410, 414, 501:
+		return o.NegativeTTL
+	}
+	return nil
 }
 
 const (

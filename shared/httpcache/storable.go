@@ -22,7 +22,7 @@ func Storable(r *Request, m *Meta, h Header, p *Policy) Reason {
 	if _, star := ParseVary(h); star {
 		return ReasonVaryStar
 	}
-	if !m.explicit() && !HeuristicallyCacheable(m.Status) || !m.useful(p) {
+	if !m.explicit() && !HeuristicallyCacheable(m.Status) && p.Override.lifetime(m.Status) == nil || !m.useful(p) {
 		return ReasonNoFreshness
 	}
 	return ReasonNone
@@ -78,7 +78,8 @@ func (m *Meta) useful(p *Policy) bool {
 	if m.Flags.Has(FlagNoCache) {
 		return false
 	}
-	window := max(m.staleWindow(m.StaleWhileRevalidate, p.StaleWhileRevalidate, p), m.staleWindow(m.StaleIfError, p.StaleIfError, p))
+	window := max(m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p.StaleWhileRevalidate, p),
+		m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p.StaleIfError, p))
 	return m.initialAge() < m.Lifetime(p)+window
 }
 

@@ -43,7 +43,7 @@ func TestNewSet_RefusesContradictions(t *testing.T) {
 	cases := map[string][]Service{
 		"is used twice":       {service("a", "a.example"), service("a", "b.example")},
 		"is claimed by a":     {service("a", "a.example"), service("b", "a.example")},
-		"hosts is empty":      {service("a")},
+		"hosts: is empty":     {service("a")},
 		"not a lower-case":    {service("a", "A.example")},
 		"use 1-64":            {service("A b", "*")},
 		`use "origin"`:        {{Name: "a", Hosts: []string{"*"}, Upstream: "ftp://x"}},

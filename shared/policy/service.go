@@ -37,26 +37,89 @@ type Service struct {
 	// AllowSetCookie stores responses that carry Set-Cookie and are otherwise storable. Off by
 	// default: one user's cookie would reach all.
 	AllowSetCookie bool `yaml:"allow_set_cookie" json:"allow_set_cookie"`
+	// OnPartition is what a node does with this service's responses while it holds no lease, that is while
+	// it cannot know of new purges: PartitionServeStale (default) or PartitionStrict.
+	OnPartition string `yaml:"on_partition" json:"on_partition,omitempty"`
+	// UpstreamLag is how old a response of the upstream may be when it is sent, such as by a cache or a
+	// replica of its own: a purge counts against responses that were asked for up to this long after it.
+	// Default 0, at most 10 min. The origin needs none.
+	UpstreamLag time.Duration `yaml:"upstream_lag" json:"upstream_lag,omitempty"`
+	// Rules say how long responses are kept; later ones win.
+	Rules []Rule `yaml:"rules" json:"rules,omitempty"`
 }
 
-// Validate reports the first thing wrong with the document, naming the field.
+// What a node without a lease does.
+const (
+	// PartitionServeStale: stored responses live out their own lifetimes, and Cache-Status says that the
+	// node is disconnected.
+	PartitionServeStale = "serve_stale"
+	// PartitionStrict: each use is revalidated up the tiers, by nodes that hold a lease, else it is 504.
+	PartitionStrict = "strict"
+)
+
+// Strict reports whether the service demands a lease for what is served.
+func (s *Service) Strict() bool { return s.OnPartition == PartitionStrict }
+
+// FieldError is what is wrong with one field of a document. It wraps ErrInvalid.
+type FieldError struct {
+	Path   string // such as hosts[0] or rules[1].match.path; "" is the document itself
+	Reason string
+}
+
+// Error names the field.
+func (e *FieldError) Error() string {
+	if e.Path == "" {
+		return ErrInvalid.Error() + ": " + e.Reason
+	}
+	return ErrInvalid.Error() + ": " + e.Path + ": " + e.Reason
+}
+
+// Unwrap makes the error an ErrInvalid.
+func (e *FieldError) Unwrap() error { return ErrInvalid }
+
+// in puts the error's path behind that of what contains the field.
+func (e *FieldError) in(parent string) *FieldError {
+	if e.Path == "" {
+		return &FieldError{parent, e.Reason}
+	}
+	return &FieldError{parent + "." + e.Path, e.Reason}
+}
+
+// Validate reports the first thing wrong with the document, as a *FieldError.
 func (s *Service) Validate() error {
-	if !validName(s.Name) {
-		return fmt.Errorf("%w: name %q: use 1-64 of a-z, 0-9, - and _", ErrInvalid, s.Name)
+	if err := s.validate(); err != nil {
+		return err
 	}
-	if len(s.Hosts) == 0 {
-		return fmt.Errorf("%w: service %s: hosts is empty; use [\"*\"] for every host", ErrInvalid, s.Name)
+	return nil
+}
+
+func (s *Service) validate() *FieldError {
+	switch {
+	case !validName(s.Name):
+		return &FieldError{"name", fmt.Sprintf("%q: use 1-64 of a-z, 0-9, - and _", s.Name)}
+	case len(s.Hosts) == 0:
+		return &FieldError{"hosts", `is empty; use ["*"] for every host`}
+	case len(s.Rules) > maxRules:
+		return &FieldError{"rules", fmt.Sprintf("%d rules: at most %d", len(s.Rules), maxRules)}
+	case s.OnPartition != "" && s.OnPartition != PartitionServeStale && s.OnPartition != PartitionStrict:
+		return &FieldError{"on_partition", fmt.Sprintf("%q: use %s or %s", s.OnPartition, PartitionServeStale, PartitionStrict)}
+	case s.Timeout < 0 || s.Timeout > 10*time.Minute:
+		return &FieldError{"timeout", fmt.Sprintf("%s: use 0s (which is 30s) to 10m", s.Timeout)}
+	case s.UpstreamLag < 0 || s.UpstreamLag > 10*time.Minute:
+		return &FieldError{"upstream_lag", fmt.Sprintf("%s: use 0s to 10m", s.UpstreamLag)}
 	}
-	for _, h := range s.Hosts {
+	for i, h := range s.Hosts {
 		if !validPattern(h) {
-			return fmt.Errorf("%w: service %s: hosts: %q is not a lower-case host name, *.name or *", ErrInvalid, s.Name, h)
+			return &FieldError{fmt.Sprintf("hosts[%d]", i), fmt.Sprintf("%q is not a lower-case host name, *.name or *", h)}
 		}
 	}
 	if err := validUpstream(s.Upstream); err != nil {
-		return fmt.Errorf("%w: service %s: upstream %q: %s", ErrInvalid, s.Name, s.Upstream, err)
+		return &FieldError{"upstream", fmt.Sprintf("%q: %s", s.Upstream, err)}
 	}
-	if s.Timeout < 0 || s.Timeout > 10*time.Minute {
-		return fmt.Errorf("%w: service %s: timeout %s: use 0 (30s) to 10m", ErrInvalid, s.Name, s.Timeout)
+	for i := range s.Rules {
+		if err := s.Rules[i].validate(); err != nil {
+			return err.in(fmt.Sprintf("rules[%d]", i))
+		}
 	}
 	return nil
 }

@@ -21,24 +21,25 @@ type Set struct {
 }
 
 // NewSet validates the documents and builds the index. Two services may not claim the same host
-// pattern; the more exact pattern wins at a match.
+// pattern; the more exact pattern wins at a match. Errors: *FieldError, its path beginning with services[N].
 func NewSet(services []Service) (*Set, error) {
 	set := &Set{exact: map[string]*Match{}, wildcard: map[string]*Match{}}
 	names := map[string]bool{}
 	for i := range services {
 		s := services[i]
-		if err := s.Validate(); err != nil {
-			return nil, err
+		at := fmt.Sprintf("services[%d]", i)
+		if err := s.validate(); err != nil {
+			return nil, err.in(at)
 		}
 		if names[s.Name] {
-			return nil, fmt.Errorf("%w: name %q is used twice", ErrInvalid, s.Name)
+			return nil, &FieldError{at + ".name", fmt.Sprintf("%q is used twice", s.Name)}
 		}
 		names[s.Name] = true
 		m := &Match{Service: s, Print: s.Fingerprint()}
 		set.all = append(set.all, m)
-		for _, h := range s.Hosts {
+		for j, h := range s.Hosts {
 			if other := set.claim(h, m); other != nil {
-				return nil, fmt.Errorf("%w: hosts: %q is claimed by %s and %s", ErrInvalid, h, other.Name, m.Name)
+				return nil, &FieldError{fmt.Sprintf("%s.hosts[%d]", at, j), fmt.Sprintf("%q is claimed by %s and %s", h, other.Name, m.Name)}
 			}
 		}
 	}
