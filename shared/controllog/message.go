@@ -1,0 +1,52 @@
+package controllog
+
+import "time"
+
+// How nodes stay current. A lease counts from the moment its request was sent.
+const (
+	// LeaseTime is how long an answer to a Renew lets a node call itself current.
+	LeaseTime = 2 * time.Second
+	// RenewInterval is how often a node asks.
+	RenewInterval = 500 * time.Millisecond
+	// FenceTime is how long after an entry was sequenced each node has either applied it or holds no lease
+	// any more: LeaseTime and a margin for clocks that run at different speeds.
+	FenceTime = LeaseTime + 500*time.Millisecond
+	// ReportInterval is how often a node reports its applied epoch at most; one that was idle reports at once.
+	ReportInterval = 50 * time.Millisecond
+	// HintSize is the largest encoded entry, in bytes, that is published whole; a larger one is fetched.
+	HintSize = 64 << 10
+)
+
+// Renew is heartbeat, receipt and request for a lease in one. It travels as JSON.
+type Renew struct {
+	Node    string `json:"node"`
+	Tier    string `json:"tier"`
+	Region  string `json:"region"`
+	Addr    string `json:"addr"`
+	Applied uint64 `json:"applied"`
+	Nonce   string `json:"nonce"`
+	// Join registers the node as a member before head is read. A node joins before it serves.
+	Join bool `json:"join,omitempty"`
+	// Leave removes it: it has drained.
+	Leave bool `json:"leave,omitempty"`
+}
+
+// RenewReply answers a Renew. Head was read by a statement that began after the request had arrived and left
+// the outbox empty: the lease counts from when the request was sent, once the node has applied Head.
+type RenewReply struct {
+	Nonce string `json:"nonce"`
+	Head  uint64 `json:"head"`
+	// Refused says why there is no lease: RefusedUnknown, or a fault of control in words.
+	Refused string `json:"refused,omitempty"`
+}
+
+// RefusedUnknown: the node is not a member (any more); it must join.
+const RefusedUnknown = "unknown node: join"
+
+// Fetch asks for the entries behind After, oldest first.
+type Fetch struct {
+	After uint64 `json:"after"`
+}
+
+// MaxFetch bounds the encoded entries of one FetchReply, in bytes.
+const MaxFetch = 512 << 10
