@@ -40,6 +40,7 @@ type Body struct {
 		base    int64 // offset of chunks[0]
 		end     int64 // offset behind the last chunk
 		stored  int64 // bytes below this offset can be loaded
+		storing bool  // more will be
 		done    bool
 		err     error // why it ended early
 		readers map[*Reader]struct{}
@@ -50,6 +51,7 @@ type Body struct {
 // NewBody returns an empty body that keeps window bytes in memory. load may be nil.
 func NewBody(window int64, stall time.Duration, load Load) *Body {
 	b := &Body{window: window, stall: stall, load: load}
+	b.mu.storing = load != nil
 	b.mu.readers = map[*Reader]struct{}{}
 	b.mu.changed = make(chan struct{})
 	return b
@@ -92,7 +94,7 @@ func (b *Body) tryAppend(chunk []byte) (wait <-chan struct{}, err error) {
 			return b.mu.changed, nil
 		}
 	}
-	if b.load == nil && len(b.mu.readers) == 0 {
+	if !b.mu.storing && len(b.mu.readers) == 0 {
 		return nil, io.ErrClosedPipe
 	}
 	b.mu.chunks = append(b.mu.chunks, chunk)
@@ -142,6 +144,37 @@ func (b *Body) Stored(n int64) {
 	defer b.mu.Unlock()
 	b.mu.stored = n
 	b.wake()
+}
+
+// Unstored says that no more bytes will be stored. From then on the body ends when no reader is left.
+func (b *Body) Unstored() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.storing = false
+	b.wake()
+}
+
+// Await returns when no reader needs bytes below offset n any more, when one that does makes no progress
+// within the stall limit, or when the context ends.
+func (b *Body) Await(ctx context.Context, n int64, stall time.Duration) {
+	for {
+		b.mu.Lock()
+		low, changed := b.slowest(), b.mu.changed
+		b.mu.Unlock()
+		if low >= n {
+			return
+		}
+		timer := time.NewTimer(stall)
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
 }
 
 // Close ends the body. A nil error says that it is whole; any other is given to readers, wrapped in

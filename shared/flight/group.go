@@ -3,7 +3,9 @@ package flight
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // ErrAbandoned is what waiters get when a fill ended without publishing anything: it panicked or
@@ -32,6 +34,7 @@ type Flight[T any] struct {
 	publish   sync.Once
 	value     T     // set before published is closed
 	err       error // likewise
+	void      atomic.Bool
 }
 
 // Join returns the flight of a key, and whether the caller leads it. The leader must see to it that
@@ -101,6 +104,23 @@ func (f *Flight[T]) Detach() {
 		delete(f.group.mu.flights, f.key)
 	}
 }
+
+// Void detaches all flights whose key begins with prefix and marks them: what they yield must not be found by
+// anybody who asks from now on.
+func (g *Group[T]) Void(prefix string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for key, f := range g.mu.flights {
+		if strings.HasPrefix(key, prefix) {
+			f.void.Store(true)
+			delete(g.mu.flights, key)
+		}
+	}
+}
+
+// Voided reports whether the flight was voided. Who stores what it yields asks before and after: in between,
+// what voids it may have removed what is stored.
+func (f *Flight[T]) Voided() bool { return f.void.Load() }
 
 // Release ends the flight. Waiters of one that never published get ErrAbandoned.
 func (f *Flight[T]) Release() {

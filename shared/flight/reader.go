@@ -130,6 +130,7 @@ func (r *Reader) loadStored() ([]byte, error) {
 	}
 	r.body.mu.Lock()
 	r.next += int64(len(chunk))
+	r.body.wake() // the writer measures progress by it
 	r.body.mu.Unlock()
 	return chunk, nil
 }

@@ -11,9 +11,9 @@ var hopByHop = [...]string{
 // (RFC 9110, 7.6.1); one that does wants to take away, behind our back, what the next tier decides by:
 // credentials, the loop guard, who asks for what, or how long the answer is good.
 var endToEnd = [...]string{
-	"Age", "Authorization", "Cache-Control", "CDN-Cache-Control", "CDN-Loop", "Content-Encoding", "Content-Length",
+	"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Age", "Authorization", "Cache-Control", "CDN-Cache-Control", "CDN-Loop", "Content-Encoding", "Content-Length",
 	"Content-Range", "Content-Type", "Cookie", "Date", "ETag", "Expires", "Forwarded", "Host", "Last-Modified",
-	"Location", "Origin", "Set-Cookie", "Vary", "Via",
+	"Location", "Origin", "Referer", "Set-Cookie", "User-Agent", "Vary", "Via",
 }
 
 // endToEndPrefixes are families of such fields.
@@ -53,6 +53,32 @@ func ForwardFields(h Header) Fields {
 // response is to be stored. A 304 can then only be the answer to Conditional's fields.
 func FillFields(h Header) Fields {
 	return own(collect(h, append(connectionNamed(h), conditionFields[:]...)))
+}
+
+// KeptBack reports whether a request field of that name is not among FillFields: it is of the connection, a
+// Connection field names it, or it is a condition of the client's. It does not allocate.
+func KeptBack(h Header, name string) bool {
+	if nameIn(name, hopByHop[:]) || nameIn(name, conditionFields[:]) {
+		return true
+	}
+	if isEndToEnd(name) {
+		return false
+	}
+	named := 0
+	l := linesOf(h, "Connection")
+	for line, ok := l.next(); ok; line, ok = l.next() {
+		members := list{rest: line}
+		for member, more := members.next(); more && named < maxConnectionNames; member, more = members.next() {
+			if isEndToEnd(member) {
+				continue
+			}
+			if sameName(member, name) {
+				return true
+			}
+			named++
+		}
+	}
+	return false
 }
 
 // collect lists the fields of h except hop-by-hop ones and dropped. The text still belongs to h.

@@ -10,6 +10,7 @@ import (
 	"tiercache/shared/cachekey"
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
+	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
 )
 
@@ -39,7 +40,7 @@ func (p *Proxy) tryCached(r *request) (done bool) {
 	case object.KindResponse:
 		return p.serveFound(r)
 	case object.KindHitForMiss:
-		return p.goAlone(r, httpcache.FwdURIMiss)
+		return p.goAlone(r, nil, httpcache.FwdURIMiss)
 	}
 	fwd := httpcache.FwdURIMiss
 	if len(r.key) > r.primary {
@@ -60,7 +61,7 @@ func (p *Proxy) tryCached(r *request) (done bool) {
 func (p *Proxy) lookup(r *request) object.Kind {
 	kind := p.find(r)
 	if kind == object.KindVariants {
-		r.setVariant(r.head.Selecting)
+		r.setVariant(r.head.Selecting, string(generationOf(&r.head)))
 		if kind = p.find(r); kind == object.KindVariants {
 			return 0
 		}
@@ -89,7 +90,26 @@ func (p *Proxy) find(r *request) object.Kind {
 	if r.head.Key != string(r.variantKey()) { // another key with the same digest
 		return 0
 	}
-	return r.head.Kind
+	return p.standing(r)
+}
+
+// standing is the kind of the entry that was found, as far as purges leave it standing: 0 when it is dead. A
+// list of variants holds no content; each variant is judged by itself.
+func (p *Proxy) standing(r *request) object.Kind {
+	if r.head.Kind == object.KindVariants {
+		return r.head.Kind
+	}
+	switch p.control.Check(r.head.Stamp, r.head.Scopes) {
+	case invalidation.Live:
+		return r.head.Kind
+	case invalidation.Stale:
+		if r.head.Kind == object.KindResponse {
+			r.head.Meta.Flags |= httpcache.FlagPurged
+			return r.head.Kind
+		}
+	}
+	p.stats.Purged.Add(1)
+	return 0
 }
 
 // discard removes an entry that can not be used. If that fails, the next lookup will try again.
@@ -103,25 +123,44 @@ func (p *Proxy) discard(ctx context.Context, key string) {
 func (p *Proxy) serveFound(r *request) (done bool) {
 	d := httpcache.Decide(&r.head.Meta, &r.parsed, r.now, &r.rules)
 	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true}
+	if !r.live {
+		member.Detail = "disconnected"
+	}
+	if !r.vouched(false) && d.Use != httpcache.UseRefuse {
+		// Whether it still stands, only a node that holds a lease can say.
+		return p.fly(r, p.baseOf(r), httpcache.FwdStale)
+	}
 	switch d.Use {
 	case httpcache.UseFresh:
-		return p.serveStored(r, d.Age, member)
+		// It stands as of the epoch at which it was checked.
+		return p.serveStored(r, d.Age, member, max(r.head.Stamp, r.epoch))
 	case httpcache.UseStale:
 		member.Outcome = httpcache.Stale
-		return p.serveStored(r, d.Age, member)
+		return p.serveStored(r, d.Age, member, r.head.Stamp)
 	case httpcache.UseStaleWhileRevalidate:
-		// Another tier waits for the answer: were it stale too, staleness would add up over the tiers.
-		if !r.tier {
+		// Another tier waits for the answer: were it stale too, staleness would add up over the tiers. And who
+		// asks for an epoch wants content of that epoch.
+		if !r.tier && r.min <= r.head.Stamp {
 			p.refresh(r)
 			member.Outcome = httpcache.Stale
-			return p.serveStored(r, d.Age, member)
+			return p.serveStored(r, d.Age, member, r.head.Stamp)
 		}
 		d.Fwd = httpcache.FwdStale
 	case httpcache.UseRefuse:
 		p.refuse(r, refusalCached)
 		return true
 	}
+	if r.mustAskAlone() {
+		return p.goAlone(r, p.baseOf(r), d.Fwd)
+	}
 	return p.fly(r, p.baseOf(r), d.Fwd)
+}
+
+// mustAskAlone reports whether the entry that was found is of a kind of which each request needs a validation
+// of its own, so that nobody may wait for another's.
+func (r *request) mustAskAlone() bool {
+	m := &r.head.Meta
+	return m.Flags.Any(httpcache.FlagNoCache) || m.Lifetime(&r.rules) == 0
 }
 
 // base is a stored response that a fill revalidates. It owns its memory.
@@ -161,6 +200,10 @@ func (p *Proxy) land(r *request, f *flight.Flight[*result], lead bool) (done boo
 		return true
 	}
 	done = p.serveResult(r, res, lead)
+	if r.overtaken {
+		f.Detach() // or the next look would join it again
+		r.overtaken = false
+	}
 	if lead && !done {
 		res.abandon()
 	}
@@ -178,6 +221,9 @@ func (p *Proxy) abandon(f *flight.Flight[*result]) {
 // refresh revalidates the entry that was found in the background, unless somebody does already or the
 // service has no room for another fill.
 func (p *Proxy) refresh(r *request) {
+	if p.resting.rests(r.storeKey(), r.now) {
+		return
+	}
 	f, lead := p.flights.Join(string(r.key))
 	if !lead {
 		return
@@ -187,13 +233,14 @@ func (p *Proxy) refresh(r *request) {
 	p.start(job, f)
 }
 
-// goAlone fetches for this request only: its key is known to yield what may not be shared.
-func (p *Proxy) goAlone(r *request, fwd httpcache.FwdReason) (done bool) {
+// goAlone fetches for this request only: its key is known to yield what may not be shared, or not without a
+// validation for each request. stored is what is revalidated; nil for a miss.
+func (p *Proxy) goAlone(r *request, stored *base, fwd httpcache.FwdReason) (done bool) {
 	if r.method == http.MethodHead {
 		p.pass(r, fwd)
 		return true
 	}
 	f := flight.Solo[*result]()
-	p.start(p.newFill(r, nil, fwd), f)
+	p.start(p.newFill(r, stored, fwd), f)
 	return p.land(r, f, true)
 }

@@ -30,7 +30,8 @@ type Config struct {
 	TierToken string
 	// MaxObject is the largest body that is stored, in bytes. Larger ones flow through.
 	MaxObject int64
-	// MaxFills caps the fills in flight per service; requests above it wait up to FillWait, then get 503.
+	// MaxFills caps the fills in flight per service, and likewise the requests that go straight through;
+	// one above it waits up to FillWait, then gets 503.
 	MaxFills int
 	// FillWait bounds the wait for a fill's turn.
 	FillWait time.Duration
@@ -89,6 +90,8 @@ type Deps struct {
 	Upstream Upstream
 	Policy   *policy.Set
 	Log      *slog.Logger
+	// Control is the node's view of the control log; nil: there is none, and nothing is ever purged.
+	Control ControlLog
 	// Tracer is nil when tracing is off.
 	Tracer trace.Tracer
 	// Now is the clock; nil is the system's.
@@ -103,6 +106,8 @@ type Proxy struct {
 	store    object.Store
 	upstream Upstream
 	policy   atomic.Pointer[policy.Set]
+	control  ControlLog
+	logged   bool // there is a control log
 	log      *slog.Logger
 	tracer   trace.Tracer
 	tracing  bool
@@ -110,7 +115,9 @@ type Proxy struct {
 	random   io.Reader
 
 	flights flight.Group[*result]
-	limits  limits
+	limits  limits // of fills
+	passes  limits // of exchanges that go straight through
+	resting pauses
 	stats   Stats
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
 	fills sync.WaitGroup
@@ -130,6 +137,10 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 		tracer: deps.Tracer, tracing: deps.Tracer != nil, now: deps.Now, random: deps.Random,
 		pseudonym: cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
 	}
+	p.control, p.logged = deps.Control, deps.Control != nil
+	if !p.logged {
+		p.control = unlogged{}
+	}
 	if p.tracer == nil {
 		p.tracer = noop.NewTracerProvider().Tracer("")
 	}
@@ -140,10 +151,13 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 		p.random = rand.Reader
 	}
 	p.requests.New = func() any { return new(request) }
-	p.limits.max = cfg.MaxFills
+	p.limits.max, p.passes.max = cfg.MaxFills, cfg.MaxFills
 	p.policy.Store(deps.Policy)
 	return p, nil
 }
+
+// SetPolicy puts other service documents into force, for requests that begin from now on.
+func (p *Proxy) SetPolicy(set *policy.Set) { p.policy.Store(set) }
 
 // Drain waits until the fills in flight are stored, at most for the given time.
 func (p *Proxy) Drain(limit time.Duration) {

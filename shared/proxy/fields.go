@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,20 +44,18 @@ func appendAge(dst []byte, age time.Duration) []byte {
 // cacheFields are addressed to caches: the tier that faces clients keeps them to itself.
 var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Surrogate-Control"}
 
-// unkeyed are request fields that could change the response without being part of the key; a client's
-// are dropped. Ours are set anew.
+// unkeyed are request fields, beside those that begin with X-Forwarded-, that could change the response
+// without being part of the key; a client's are dropped.
 var unkeyed = []string{
-	protoField, clientField, hostField, "X-Forwarded-Port", "X-Forwarded-Server", "X-Forwarded-Scheme", "X-Forwarded-Prefix",
-	"Forwarded", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method",
+	"Forwarded", "Front-End-Https", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method",
 }
 
 // forward completes the fields that go to the upstream with a request: f, which is its own copy of the
 // client's, without what is not for the upstream and with what this node adds.
 func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	client := r.header.Value(clientField)
-	f.Del("Host", "Content-Length", "Expect", "Via", "Cdn-Loop")
-	p.dropPrivate(&f)
-	f.Del(unkeyed...)
+	f.Del("Content-Length", "Expect", "Via", "Cdn-Loop")
+	f = slices.DeleteFunc(f, func(field httpcache.Field) bool { return dropped(field.Name) })
 	if r.tier && client != "" {
 		f.Add(clientField, strings.Clone(client))
 	} else {

@@ -12,6 +12,7 @@ import (
 	"tiercache/shared/cachekey"
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
+	"tiercache/shared/invalidation"
 	"tiercache/shared/policy"
 )
 
@@ -46,6 +47,10 @@ type fill struct {
 	fwd     httpcache.FwdReason
 
 	background bool // nobody waits: give up when there is no room
+
+	epoch    uint64 // applied by this node when the attempt began
+	need     uint64 // applied by this node when the first attempt began: what a tier's answer must not miss
+	insisted bool   // the next tier was told what is needed
 
 	release func() // gives the service's slot back; set by run
 }
@@ -113,7 +118,7 @@ func (j *fill) run(f *flight.Flight[*result]) {
 	defer func() { // also when the fill panics
 		if !kept {
 			cancel(nil)
-			release()
+			j.release()
 		}
 	}()
 	kept = j.fetch(ctx, cancel, f)
@@ -123,6 +128,10 @@ func (j *fill) run(f *flight.Flight[*result]) {
 // needed, because a client is reading the response's body; they end with that.
 func (j *fill) fetch(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result]) (keep bool) {
 	started := j.p.now()
+	j.epoch = j.p.control.Applied() // before the request: a purge from now on counts against what it yields
+	if j.need == 0 {
+		j.need = j.epoch
+	}
 	injectTrace(ctx, &j.request.Header)
 	response, err := j.p.upstream.Fetch(ctx, j.service, j.request)
 	if err != nil {
@@ -147,13 +156,25 @@ func (j *fill) fetch(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 	return j.take(ctx, cancel, f, response, started, received)
 }
 
+// mayServeStale reports whether the stored response may stand in for one that did not come. One that a hard
+// purge has killed never may.
 func (j *fill) mayServeStale() bool {
-	return j.stored != nil && httpcache.MayServeOnError(&j.stored.head.Meta, &j.parsed, j.p.now(), &j.rules)
+	if j.stored == nil || j.p.control.Check(j.stored.head.Stamp, j.stored.head.Scopes) == invalidation.Dead {
+		return false
+	}
+	return httpcache.MayServeOnError(&j.stored.head.Meta, &j.parsed, j.p.now(), &j.rules)
 }
 
 // failed publishes the stored response if it may be served on an error (RFC 5861, 4), else the error.
 func (j *fill) failed(f *flight.Flight[*result], err error, status int) {
 	f.Detach()
+	if j.background {
+		j.p.resting.rest(j.stored.key, j.p.now())
+	}
+	if j.background && errors.Is(err, ErrBusy) {
+		f.Publish(&result{alone: true, fwd: j.fwd}) // who has joined waits for a turn of its own
+		return
+	}
 	if !j.mayServeStale() {
 		f.Fail(err)
 		return

@@ -1,12 +1,15 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
+	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
 )
 
@@ -19,19 +22,50 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		return j.again(ctx, cancel, f)
 	}
 	fields := httpcache.Freshen(old.Fields.Fields(), response.Header)
+	scopes, why := old.Scopes, httpcache.ReasonNone
+	if hasTags(response.Header) {
+		scopes, why = j.p.scopesOf(j.service, j.request.Host, j.request.Target, fields)
+	}
+	if !sameSelection(fields, old.Selecting) {
+		// It belongs to other requests than those that it is found by.
+		j.p.discard(ctx, j.stored.key)
+		return j.again(ctx, cancel, f)
+	}
+	stands := j.judge(response, started, scopes)
+	if j.behind(response, &stands) {
+		return j.insist(ctx, cancel, f, response)
+	}
 	meta := httpcache.NewMeta(old.Meta.Status, fields, started, received)
 	clean, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
 
 	head := old
 	head.Meta, head.Fields = meta, object.MakeBlock(clean)
-	if reason := httpcache.Storable(&j.parsed, &meta, fields, &j.rules); reason != httpcache.ReasonNone {
+	head.Stamp, head.Scopes = stands.stamp, stands.scopes
+	if reason := cmp.Or(httpcache.Storable(&j.parsed, &meta, fields, &j.rules), why); reason != httpcache.ReasonNone {
 		j.p.stats.notStored(reason)
-		j.p.discard(ctx, j.stored.key)
+		if !reason.OfRequest() {
+			j.p.discard(ctx, j.stored.key)
+		}
 		return j.again(ctx, cancel, f)
 	}
 	res := j.storedResult(response.Status)
-	res.head, res.status, res.outcome = head, status, httpcache.Revalidated
-	err := object.Freshen(ctx, j.p.store, j.stored.key, &head, j.stored.inline, j.keepFor(&meta))
+	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
+	res.begun = j.epoch
+	if stands.verdict == invalidation.Dead || f.Voided() {
+		// The 304 speaks of a time before the purge: good for those that asked before it, and not to be stored.
+		res.reason = httpcache.ReasonPurged
+		j.p.stats.notStored(res.reason)
+		f.Detach()
+		f.Publish(res)
+		return false
+	}
+	return j.keep(ctx, cancel, f, res)
+}
+
+// keep stores a freshened entry and publishes it.
+func (j *fill) keep(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result], res *result) (keep bool) {
+	head := res.head
+	err := object.Freshen(ctx, j.p.store, j.stored.key, &head, j.stored.inline, j.keepFor(&head.Meta))
 	switch {
 	case errors.Is(err, object.ErrNotFound):
 		j.p.lostBody(ctx, j.stored.key, err)
@@ -40,9 +74,28 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		j.p.stats.StoreErrors.Add(1)
 		res.reason = httpcache.ReasonStore
 	}
+	if f.Voided() { // since it was asked before: who voided it may have removed the older entry
+		j.p.discard(ctx, j.stored.key)
+	}
 	f.Detach()
 	f.Publish(res)
 	return false
+}
+
+// sameSelection reports whether the requests that a response with these fields may answer are told apart by
+// the names that it was stored with.
+func sameSelection(fields httpcache.Fields, names []string) bool {
+	vary, star := httpcache.ParseVary(fields)
+	selecting, ok := selectingNames(vary)
+	if star || !ok {
+		return false
+	}
+	for _, name := range selecting {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // again makes the request without the condition, once.

@@ -26,6 +26,7 @@ type memory struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	broken bool
+	remove func() // called before each Remove, without the lock
 }
 
 func newMemory() *memory { return &memory{values: map[string][]byte{}} }
@@ -57,6 +58,12 @@ func (m *memory) Store(_ context.Context, key string, value []byte, _ time.Durat
 
 func (m *memory) Remove(_ context.Context, key string) error {
 	m.mu.Lock()
+	before := m.remove
+	m.mu.Unlock()
+	if before != nil {
+		before()
+	}
+	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.values, key)
 	return nil
@@ -69,6 +76,13 @@ func (m *memory) Extend(_ context.Context, key string, _ time.Duration) error {
 		return object.ErrNotFound
 	}
 	return nil
+}
+
+// onRemove makes each Remove call before first.
+func (m *memory) onRemove(before func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove = before
 }
 
 func (m *memory) each(change func(key string, value []byte) []byte) {
@@ -99,6 +113,7 @@ type system struct {
 	upstream *httptest.Server
 	fetched  atomic.Int64
 	client   *http.Client
+	control  proxy.ControlLog
 }
 
 type option func(*proxy.Config, *policy.Service)
@@ -106,7 +121,13 @@ type option func(*proxy.Config, *policy.Service)
 // newSystem starts a proxy whose upstream is served by handle.
 func newSystem(t *testing.T, handle http.HandlerFunc, options ...option) *system {
 	t.Helper()
-	s := &system{t: t, store: newMemory(), clock: &clock{}}
+	return newLogged(t, nil, handle, options...)
+}
+
+// newLogged is newSystem with a control log.
+func newLogged(t *testing.T, control proxy.ControlLog, handle http.HandlerFunc, options ...option) *system {
+	t.Helper()
+	s := &system{t: t, store: newMemory(), clock: &clock{}, control: control}
 	s.upstream = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fetched.Add(1)
 		w.Header().Set("Date", s.clock.now().UTC().Format(http.TimeFormat))
@@ -128,7 +149,7 @@ func (s *system) start(cfg proxy.Config, service policy.Service) {
 		s.t.Fatal(err)
 	}
 	upstream := foreign.New()
-	s.proxy, err = proxy.New(cfg, proxy.Deps{Store: s.store, Upstream: upstream, Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now})
+	s.proxy, err = proxy.New(cfg, proxy.Deps{Store: s.store, Upstream: upstream, Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now, Control: s.control})
 	if err != nil {
 		s.t.Fatal(err)
 	}

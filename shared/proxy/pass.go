@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"tiercache/shared/cachekey"
@@ -19,7 +20,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 		p.refuse(r, refusalBody)
 		return
 	}
-	release, ok := p.limits.acquire(r.ctx, r.service.Name, p.cfg.FillWait)
+	release, ok := p.passes.acquire(r.ctx, r.service.Name, p.cfg.FillWait)
 	if !ok {
 		p.stats.Busy.Add(1)
 		p.refuse(r, refusalBusy)
@@ -33,6 +34,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 		release()
 	}
 	started := p.now()
+	epoch := p.control.Applied()
 	injectTrace(ctx, &request.Header)
 	response, err := p.upstream.Fetch(ctx, r.service, request)
 	if err != nil {
@@ -49,8 +51,8 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	fields, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	p.sendSolo(r, &result{
-		solo: &soloResponse{response: response, fields: fields, meta: meta},
-		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status,
+		solo: &soloResponse{response: response, fields: fields, meta: meta, stamp: p.stampOf(response, r.service, started, epoch)},
+		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response),
 	})
 }
 
@@ -61,6 +63,10 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 		Target: strings.Clone(r.target), Header: p.forward(r, httpcache.ForwardFields(r.header)),
 		Digest: cachekey.Digest([]byte(r.host + r.target)),
 	}
+	if p.logged && httpcache.ParseMethod(r.method).Safe() {
+		// What comes back is not checked against the purges that this node knows of, so the next tier must know them.
+		request.Header.Set(minEpochField, strconv.FormatUint(r.epoch, 10))
+	}
 	// A body of GET and its like has no meaning (RFC 9110, 9.3.1) and could change what is cached.
 	if length != 0 && !httpcache.ParseMethod(r.method).Safe() {
 		request.Body, request.Length = newRequestBody(body, length, p.cfg.MaxRequestBody), length
@@ -68,13 +74,15 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	return request
 }
 
-// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node. Of a response
-// with variants it removes the list alone: they are out of reach until a fill makes a new one.
+// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node, and voids the fills of
+// it that are under way. Of a response with variants it removes the list alone: a new list has another
+// generation, so they stay out of reach.
 func (p *Proxy) invalidate(r *request) {
 	for _, scheme := range []string{"http", "https"} {
 		key := cachekey.Append(nil, cachekey.Parts{
 			Service: r.service.Name, Fingerprint: r.service.Print, Scheme: scheme, Host: r.host, Target: r.target,
 		})
+		p.flights.Void(string(key))
 		digest := cachekey.Digest(key)
 		p.discard(r.ctx, string(digest[:]))
 	}
@@ -83,6 +91,11 @@ func (p *Proxy) invalidate(r *request) {
 // sendSolo replies with a response that is for this client alone.
 func (p *Proxy) sendSolo(r *request, res *result) {
 	solo := res.solo
+	if !r.vouched(res.live) && httpcache.ParseMethod(r.method).Safe() {
+		closePayload(Payload{Stream: solo.response.Body})
+		p.refuse(r, refusalNotLive)
+		return
+	}
 	outcome := res.outcome
 	if outcome == httpcache.Miss {
 		outcome = httpcache.Pass
@@ -93,6 +106,7 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
 	}
 	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.reason.String()}
+	fields = p.appendControl(fields, r, solo.stamp, res.live)
 	fields = p.appendOwn(fields, res.status, member)
 	r.fields = fields
 	status := solo.response.Status

@@ -558,6 +558,8 @@ func TestServe_AnEarlyAnswerEndsTheReadingOfTheBody(t *testing.T) {
 	s.get("/after").expect(t, 200, "x", "stored")
 }
 
+// A body that one client takes for itself counts as a pass, of which there may be as many as fills; it holds up
+// fills only when there is no room for another pass.
 func TestServe_SlotIsHeldUntilAnUnsharedBodyEnds(t *testing.T) {
 	begun, hold := make(chan struct{}), make(chan struct{})
 	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
@@ -565,19 +567,23 @@ func TestServe_SlotIsHeldUntilAnUnsharedBodyEnds(t *testing.T) {
 			w.Header().Set("Cache-Control", "private")
 			fmt.Fprint(w, "part")
 			http.NewResponseController(w).Flush()
-			close(begun)
+			begun <- struct{}{}
 			<-hold
 			return
 		}
 		cacheable("x")(w, r)
 	}, func(c *proxy.Config, _ *policy.Service) { c.MaxFills, c.FillWait = 1, 50*time.Millisecond })
-	done := make(chan reply, 1)
+	done := make(chan reply, 2)
 	go func() { done <- s.get("/private") }()
+	<-begun
+	waitFor(t, func() bool { return s.get("/first").status == http.StatusOK })
+	go func() { done <- s.get("/private?2") }()
 	<-begun
 	if r := s.get("/other"); r.status != http.StatusServiceUnavailable {
 		t.Errorf("the cap of one fill let a second one through: %d", r.status)
 	}
 	close(hold)
+	(<-done).expect(t, 200, "part", "detail=private")
 	(<-done).expect(t, 200, "part", "detail=private")
 	waitFor(t, func() bool { return s.get("/other").status == http.StatusOK })
 }

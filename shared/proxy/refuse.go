@@ -30,6 +30,8 @@ var (
 	refusalBusy        = &refusal{status: http.StatusServiceUnavailable, proxyError: httpcache.ConnectionLimitReached, text: "too many requests to the upstream are in flight", retryAfter: 1}
 	refusalTimeout     = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.HTTPResponseTimeout, text: "the upstream did not answer in time"}
 	refusalUnreachable = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.DestinationUnavailable, text: "the upstream can not be reached", retryAfter: 1}
+	refusalBehind      = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.DestinationUnavailable, text: "the epoch that is asked for is not applied here yet", retryAfter: 1}
+	refusalNotLive     = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.DestinationUnavailable, text: "this service needs nodes that hold a lease, and none answers", retryAfter: 1}
 	refusalUpstream    = &refusal{status: http.StatusBadGateway, proxyError: httpcache.HTTPProtocolError, text: "the upstream answered with 304 to a request without a condition"}
 	refusalBroken      = &refusal{status: http.StatusBadGateway, proxyError: httpcache.ProxyInternalError, text: "the response could not be fetched"}
 )
@@ -47,6 +49,10 @@ func refusalOf(err error) *refusal {
 		return refusalTimeout
 	case errors.Is(err, ErrUnreachable):
 		return refusalUnreachable
+	case errors.Is(err, errBehind):
+		return refusalBehind
+	case errors.Is(err, errNotLive):
+		return refusalNotLive
 	case errors.Is(err, errUnasked):
 		return refusalUpstream
 	}

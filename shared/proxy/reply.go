@@ -9,19 +9,27 @@ import (
 	"time"
 
 	"tiercache/shared/httpcache"
+	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
 )
 
 // serveStored answers with the entry that was found. It reports false when the body turns out to be
 // gone, so that the request is served anew.
-func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Member) (done bool) {
+func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Member, stamp uint64) (done bool) {
 	payload, ok := p.storedPayload(r, &r.head, r.inline, r.storeKey())
 	if !ok {
 		return false
 	}
 	p.stats.count(member.Outcome)
-	p.send(r, &r.head, age, nil, member, payload)
+	p.send(r, &r.head, age, told{stamp: stamp}, member, payload)
 	return true
+}
+
+// told is what the tiers behind this one said, and what the reply stands for.
+type told struct {
+	status []string // their Cache-Status
+	stamp  uint64
+	live   bool // one of them holds a lease
 }
 
 // storedPayload opens the body of a stored response. ok is false when its first segment is gone: the
@@ -92,7 +100,7 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 }
 
 // send replies with a stored response, or with 304 when the client's own condition holds.
-func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream []string, member httpcache.Member, body Payload) {
+func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream told, member httpcache.Member, body Payload) {
 	fields := r.fields[:0]
 	status := head.Meta.Status
 	if p.notModified(r, head) {
@@ -103,7 +111,8 @@ func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream 
 		fields = append(fields, head.Fields...)
 	}
 	fields = appendAge(fields, age)
-	fields = p.appendOwn(fields, upstream, member)
+	fields = p.appendControl(fields, r, upstream.stamp, upstream.live)
+	fields = p.appendOwn(fields, upstream.status, member)
 	r.fields = fields
 	if body.Length < 0 {
 		body.Seal = r.tier
@@ -124,15 +133,21 @@ func closePayload(body Payload) {
 
 // serveResult answers with what a flight yielded. It reports false when this request must look again.
 func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
+	if res.alone || !lead && (res.solo != nil || !p.reusable(r, res)) {
+		return p.goAlone(r, nil, res.fwd)
+	}
 	if res.solo != nil {
-		if !lead {
-			return p.goAlone(r, res.fwd)
-		}
 		p.sendSolo(r, res)
 		return true
 	}
 	if len(res.head.Selecting) > 0 && !p.selects(r, &res.head) {
 		return false
+	}
+	if refusal, again := p.judge(r, res); refusal != nil || again {
+		if refusal != nil {
+			p.refuse(r, refusal)
+		}
+		return !again
 	}
 	payload, ok := p.resultPayload(r, res, lead)
 	if !ok {
@@ -143,14 +158,46 @@ func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
 	now := p.now()
 	age := res.head.Meta.CurrentAge(now)
 	member.TTL, member.HasTTL = res.head.Meta.Lifetime(&r.rules)-age, true
-	p.send(r, &res.head, age, res.status, member, payload)
+	p.send(r, &res.head, age, told{status: res.status, stamp: res.head.Stamp, live: res.live}, member, payload)
 	return true
+}
+
+// reusable reports whether a request that waited for another one's fill may be given what it yielded: whoever
+// collapses requests needs the right to reuse the response for each of them (RFC 9111, 4).
+func (p *Proxy) reusable(r *request, res *result) bool {
+	if res.outcome == httpcache.Stale {
+		return true // it may stand in for an error
+	}
+	switch httpcache.Decide(&res.head.Meta, &r.parsed, p.now(), &r.rules).Use {
+	case httpcache.UseFresh, httpcache.UseStale, httpcache.UseStaleWhileRevalidate:
+		return true
+	}
+	return false
+}
+
+// judge says whether what a flight yielded may answer this request: yes, no with a refusal, or after another
+// look, because a purge that the request must not miss has overtaken the response on its way.
+func (p *Proxy) judge(r *request, res *result) (why *refusal, again bool) {
+	if !r.vouched(res.live) {
+		return refusalNotLive, false
+	}
+	if res.outcome == httpcache.Stale { // served on an error of the upstream
+		switch {
+		case r.min > res.head.Stamp:
+			return refusalBehind, false
+		case p.control.Check(res.head.Stamp, res.head.Scopes) == invalidation.Dead:
+			return refusalUnreachable, false
+		}
+		return nil, false
+	}
+	r.overtaken = !p.admits(r, res)
+	return nil, r.overtaken
 }
 
 // selects reports whether the request selects the variant that the head is of.
 func (p *Proxy) selects(r *request, head *object.Head) bool {
 	r.key = r.key[:r.primary]
-	r.setVariant(head.Selecting)
+	r.setVariant(head.Selecting, generationIn(head.Key))
 	return string(r.variantKey()) == head.Key
 }
 

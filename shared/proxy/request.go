@@ -37,6 +37,14 @@ type request struct {
 	tier    bool // from a node of the fleet
 	now     time.Time
 
+	// INVARIANT: epoch is loaded before anything is looked up, so whatever the request is given stands as of
+	// that epoch or a later one.
+	epoch uint64
+	min   uint64 // the epoch that the request asks for; 0: none
+	live  bool   // this node held a lease when the request began
+
+	overtaken bool // what the flight yielded misses a purge that the request must not miss
+
 	key     []byte // whole cache key of the stored response looked at, variant included
 	primary int    // length of the primary key within key
 	digest  [16]byte
@@ -65,12 +73,13 @@ func (r *request) setKey() {
 	r.digest = cachekey.Digest(r.key)
 }
 
-// setVariant extends the key by the values that the request has for the selecting fields.
-func (r *request) setVariant(names []string) {
+// setVariant extends the key by the values that the request has for the selecting fields, and by the
+// generation of the list that names these.
+func (r *request) setVariant(names []string, generation string) {
 	primary := r.key[:r.primary]
 	variant := cachekey.AppendVariant(r.key[r.primary:], primary, names, r.selecting)
 	// AppendVariant writes behind the primary key, which stays in front for the next variant.
-	r.key = append(primary, variant...)
+	r.key = append(append(primary, variant...), generation...)
 	r.digest = cachekey.Digest(r.variantKey())
 }
 
@@ -83,7 +92,7 @@ func (r *request) variantKey() []byte {
 }
 
 func (r *request) selecting(name string) (string, bool) {
-	return httpcache.SelectingValue(r.header, name)
+	return selectingValue(r.header, name)
 }
 
 // storeKey is the digest as the string that stores take. It is valid until the digest changes.

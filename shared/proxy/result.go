@@ -11,6 +11,8 @@ type result struct {
 	// solo is a response that may not be shared: the leader takes it, all others go alone.
 	solo   *soloResponse
 	reason httpcache.Reason // why it is not stored; ReasonNone when it is
+	// alone says that the fill yielded nothing for anybody: whoever waited fetches by itself.
+	alone bool
 
 	// Otherwise a response that may be shared.
 	head   object.Head
@@ -19,6 +21,9 @@ type result struct {
 	body   *flight.Body // its body while it arrives; nil when it is stored
 	first  *flight.Reader
 	length int64 // of body, -1 when unknown
+
+	live  bool   // a tier behind this one, or a foreign upstream, vouches for it
+	begun uint64 // what this node had applied when the attempt that yielded it began
 
 	fwd       httpcache.FwdReason
 	fwdStatus int // the upstream's status, 0 when it sent none
@@ -32,6 +37,7 @@ type soloResponse struct {
 	response *Response
 	fields   httpcache.Fields
 	meta     httpcache.Meta
+	stamp    uint64
 }
 
 // member is this node's part of Cache-Status.

@@ -23,6 +23,14 @@ func (p *Proxy) Serve(ctx context.Context, x Exchange) {
 		p.refuse(r, refusal)
 		return
 	}
+	if refusal := p.reach(r); refusal != nil {
+		p.refuse(r, refusal)
+		return
+	}
+	r.epoch, r.live = p.control.Applied(), p.control.Live(r.now)
+	if !r.live {
+		p.stats.Disconnected.Add(1)
+	}
 	switch r.method {
 	case http.MethodGet, http.MethodHead:
 		p.serveCached(r)
@@ -53,7 +61,7 @@ func (p *Proxy) admit(r *request) *refusal {
 	if httpcache.InLoop(r.header, cdnID, p.cfg.Node) {
 		return refusalLoop
 	}
-	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie}
+	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie, Override: r.service.Override(r.target)}
 	r.tier = p.believes(r.header.Value(tierField))
 	r.scheme = r.x.Scheme()
 	if r.tier && r.header.Value(protoField) == "https" {

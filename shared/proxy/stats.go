@@ -29,6 +29,12 @@ type Stats struct {
 	Corrupt          telemetry.Counter // entries and segments whose checksum was wrong
 	LostBodies       telemetry.Counter // hits whose body was no longer whole
 	DigestMismatches telemetry.Counter // bodies that did not have the promised digest
+
+	Purged        telemetry.Counter // lookups whose entry a purge had killed
+	Outrun        telemetry.Counter // responses that a purge overtook on their way
+	Behind        telemetry.Counter // responses of a tier that missed a purge, so that it was asked again
+	Disconnected  telemetry.Counter // requests that began while the node held no lease
+	EpochsIgnored telemetry.Counter // clients' Tiercache-Min-Epoch above the log's head
 }
 
 func (s *Stats) count(o httpcache.Outcome)    { s.requests[o].Add(1) }
@@ -79,6 +85,11 @@ func (p *Proxy) observeTotals(meter metric.Meter) error {
 		{"tiercache.store.corrupt", "Entries and segments with a wrong checksum", &p.stats.Corrupt},
 		{"tiercache.store.lost_bodies", "Hits whose body was no longer whole", &p.stats.LostBodies},
 		{"tiercache.digest.mismatches", "Bodies without the promised digest", &p.stats.DigestMismatches},
+		{"tiercache.purged.lookups", "Lookups whose entry a purge had killed", &p.stats.Purged},
+		{"tiercache.purged.outrun", "Responses that a purge overtook on their way", &p.stats.Outrun},
+		{"tiercache.upstream.behind", "Responses of a tier that missed a purge, so that it was asked again", &p.stats.Behind},
+		{"tiercache.disconnected.requests", "Requests that began while the node held no lease", &p.stats.Disconnected},
+		{"tiercache.min_epoch.ignored", "Clients' Tiercache-Min-Epoch above the head of the control log", &p.stats.EpochsIgnored},
 	}
 	for _, t := range totals {
 		_, err := meter.Int64ObservableCounter(t.name, metric.WithDescription(t.description),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"tiercache/shared/cachekey"
 	"tiercache/shared/flight"
@@ -16,6 +17,8 @@ import (
 var (
 	errDigest = errors.New("body does not have the digest that was promised")
 	errLength = errors.New("body is not as long as was promised")
+	// errDeadline ends a fill that takes too long.
+	errDeadline = errors.New("fill took longer than it may")
 )
 
 // stream is a storable body on its way: to all that wait, and into the store.
@@ -25,6 +28,8 @@ type stream struct {
 	body     *flight.Body
 	writer   *object.Writer
 	storing  bool
+	key      string
+	deadline *time.Timer
 	digest   *digester
 	response *Response
 	total    int64
@@ -35,9 +40,9 @@ type stream struct {
 // INVARIANT: the last bytes of a body of known length go out only after the body was found whole and
 // right and its entry was stored; the end of a body of unknown length likewise. So a client never takes
 // a truncated or damaged body for a whole one, and whoever has seen the end finds the entry.
-func (j *fill) stream(ctx context.Context, f *flight.Flight[*result], res *result, response *Response) {
-	ctx, cancel := context.WithTimeout(ctx, fillDeadline)
-	defer cancel()
+func (j *fill) stream(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result], res *result, response *Response) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	defer j.closeBody(response)
 	id, err := object.NewBodyID(j.p.random)
 	if err != nil {
@@ -48,10 +53,14 @@ func (j *fill) stream(ctx context.Context, f *flight.Flight[*result], res *resul
 	key := string(digest[:])
 	res.head.BodyID, res.key = id, key
 	s := &stream{
-		job: j, flight: f, response: response, storing: true, digest: newDigester(response.Header, res.head.Meta.Status),
+		job: j, flight: f, key: key, response: response, storing: res.reason == httpcache.ReasonNone, digest: newDigester(response.Header, res.head.Meta.Status),
 		writer: object.NewWriter(ctx, j.p.store, object.WriterConfig{Key: key, ID: id, TTL: j.keepFor(&res.head.Meta), Length: response.Length}),
-		body:   flight.NewBody(windowSegments*object.SegmentSize, j.service.ResponseTimeout(), j.loader(key, id)),
 	}
+	var load flight.Load // without one, nothing is stored
+	if s.storing {
+		load = j.loader(key, id)
+	}
+	s.body = flight.NewBody(windowSegments*object.SegmentSize, j.service.ResponseTimeout(), load)
 	res.body = s.body
 	if res.first, err = s.body.NewReader(context.WithoutCancel(ctx)); err != nil {
 		f.Fail(err)
@@ -62,9 +71,18 @@ func (j *fill) stream(ctx context.Context, f *flight.Flight[*result], res *resul
 	}
 	head := res.head // Commit writes into it, while waiters read theirs
 	f.Publish(res)
-	err = s.move(ctx, &head)
+	// Past the deadline the exchange with the upstream ends, unless the body is no longer stored: then it lasts
+	// as long as somebody reads.
+	s.deadline = time.AfterFunc(fillDeadline, func() { cancel(errDeadline) })
+	defer s.deadline.Stop()
+	if !s.storing {
+		s.deadline.Stop()
+	}
+	if err = s.move(ctx, &head); err != nil {
+		f.Detach() // nobody must join what has failed
+	}
 	s.body.Close(err)
-	s.stop(err)
+	s.stop(ctx, err)
 }
 
 // loader reads stored segments for readers that fell behind the flight's window.
@@ -124,17 +142,30 @@ func (s *stream) finish(ctx context.Context, head *object.Head, chunk []byte, er
 		s.job.p.stats.DigestMismatches.Add(1)
 		return errDigest
 	}
-	if s.storing {
-		if err := s.writer.Commit(head); err != nil {
-			s.job.p.stats.StoreErrors.Add(1)
-			s.giveUp(httpcache.ReasonStore)
-		}
-	}
+	s.commit(head)
 	s.flight.Detach()
 	if len(chunk) > 0 {
 		return s.body.Append(ctx, chunk)
 	}
 	return nil
+}
+
+// commit stores the entry, unless an unsafe method has voided the fill since it began.
+func (s *stream) commit(head *object.Head) {
+	if s.storing && s.flight.Voided() {
+		s.giveUp(httpcache.ReasonPurged)
+	}
+	if !s.storing {
+		return
+	}
+	if err := s.writer.Commit(head); err != nil {
+		s.job.p.stats.StoreErrors.Add(1)
+		s.giveUp(httpcache.ReasonStore)
+		return
+	}
+	if s.flight.Voided() { // since it was asked above: who voided it may have removed the older entry
+		s.job.p.discard(context.Background(), s.key)
+	}
 }
 
 // end reads on behind the last promised byte: there must be nothing.
@@ -172,11 +203,16 @@ func (s *stream) keep(chunk []byte) {
 // giveUp stops storing. Segments that slower readers may still load stay until the stream ends.
 func (s *stream) giveUp(reason httpcache.Reason) {
 	s.storing = false
+	s.deadline.Stop()
+	s.body.Unstored()
 	s.job.p.stats.notStored(reason)
 }
 
-// stop removes what was stored of a body that did not become an entry.
-func (s *stream) stop(err error) {
+// stop removes what was stored of a body that did not become an entry, once nobody reads it any more.
+func (s *stream) stop(ctx context.Context, err error) {
+	if err == nil && !s.storing {
+		s.body.Await(ctx, s.writer.Size(), s.job.service.ResponseTimeout())
+	}
 	if err != nil && s.storing {
 		s.job.p.stats.notStored(httpcache.ReasonTruncated)
 	}

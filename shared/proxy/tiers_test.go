@@ -28,10 +28,21 @@ func (u toNode) Fetch(ctx context.Context, s *policy.Match, r *proxy.Request) (*
 // twoTiers puts an edge in front of the regional node that newSystem makes, and points its client there.
 func twoTiers(t *testing.T, token string, handle http.HandlerFunc) *system {
 	t.Helper()
-	s := newSystem(t, handle, func(c *proxy.Config, _ *policy.Service) {
+	return twoLoggedTiers(t, token, nil, nil, handle)
+}
+
+// twoLoggedTiers is twoTiers with a control log each, and options for the service on both.
+func twoLoggedTiers(t *testing.T, token string, atEdge, atRegional proxy.ControlLog, handle http.HandlerFunc, options ...option) *system {
+	t.Helper()
+	options = append(options, func(c *proxy.Config, _ *policy.Service) {
 		c.Node, c.FacesClients, c.TierToken = "regional-1", false, "secret"
 	})
-	set, err := policy.NewSet([]policy.Service{{Name: "site", Hosts: []string{"*"}, Upstream: policy.UpstreamOrigin, Timeout: 5 * time.Second}})
+	s := newLogged(t, atRegional, handle, options...)
+	service := policy.Service{Name: "site", Hosts: []string{"*"}, Upstream: policy.UpstreamOrigin, Timeout: 5 * time.Second}
+	for _, o := range options {
+		o(&proxy.Config{}, &service)
+	}
+	set, err := policy.NewSet([]policy.Service{service})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +50,7 @@ func twoTiers(t *testing.T, token string, handle http.HandlerFunc) *system {
 	t.Cleanup(client.Close)
 	edge, err := proxy.New(proxy.Config{Node: "edge-1", FacesClients: true, TierToken: token}, proxy.Deps{
 		Store: newMemory(), Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
-		Upstream: toNode{client, strings.TrimPrefix(s.url, "http://")},
+		Upstream: toNode{client, strings.TrimPrefix(s.url, "http://")}, Control: atEdge,
 	})
 	if err != nil {
 		t.Fatal(err)
