@@ -23,7 +23,9 @@ func newUpCommand() *cobra.Command {
 		Long: `Run the whole platform on this machine: a private PostgreSQL and Redis, NATS, control, origin,
 regional and edge nodes, each as a process of its own. Ctrl-C drains and stops all of them.
 
-Everything is kept in the data folder: a later start goes on with it, also after a crash.`,
+Everything is kept in the data folder: a later start goes on with it, also after a crash. When this runs
+as root and the account postgres may not enter the data folder, the database lies below /var/lib/tiercache
+instead; DATA-FOLDER/postgres/location says where.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Load(&cfg, config.Sources{Environ: os.Environ(), Flags: cmd.Flags()}); err != nil {

@@ -29,6 +29,7 @@ func Check(root string) ([]Violation, error) {
 		tree.checkTopLevel(),
 		tree.checkDirections(),
 		tree.checkVendors(),
+		tree.checkSignatures(),
 		tree.checkPure(),
 		tree.checkHabits(),
 		tree.checkState(),

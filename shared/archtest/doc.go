@@ -4,6 +4,6 @@
 // It owns the rules and the check of them, as a test over the whole module. It refuses to judge taste:
 // a rule is here only if a program can decide it and its breach has a reason that can be given.
 //
-// Start reading at Check; the rules for imports are tables in rules.go, the habits are in habits.go
-// and state.go.
+// Start reading at Check; the rules for imports and for what may be exported are tables in rules.go, the
+// habits are in habits.go and state.go.
 package archtest

@@ -52,9 +52,10 @@ func vendors() []vendor {
 		{library: "github.com/nats-io/nats.go", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nkeys", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nats-server", homes: []string{"shared/bus/natsd"}},
-		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/testkit"}, tests: []string{"shared/platform"}},
-		{library: "github.com/pressly/goose", homes: []string{"origin/postgres", "control/postgres"}},
+		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit"}, tests: []string{"shared/platform"}},
+		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
+		{library: "github.com/valyala/fasthttp", homes: []string{"shared/proxy/listener", "shared/proxy/tier"}},
 		{library: "github.com/allegro/bigcache", homes: []string{"edge/l1"}},
 		{library: "go.opentelemetry.io/otel/sdk", homes: []string{"shared/telemetry"}},
 		{library: "go.opentelemetry.io/otel/exporters", homes: []string{"shared/telemetry"}},
@@ -64,6 +65,26 @@ func vendors() []vendor {
 		{library: "github.com/spf13/pflag", homes: []string{"shared/config", "cmd"}},
 		{library: "github.com/spf13/cobra", homes: []string{"cmd"}},
 		{library: "github.com/danielgtaylor/huma", homes: []string{"control"}},
+	}
+}
+
+// exposure lets the packages in some folders export a library's types.
+type exposure struct {
+	library string
+	in      []string
+}
+
+// exposures are the exceptions from the rule that no package exports a library's types.
+func exposures() []exposure {
+	everywhere := []string{"shared", "edge", "regional", "origin", "control"}
+	return []exposure{
+		// Interfaces made to be handed around; what implements them stays in shared/telemetry.
+		{"go.opentelemetry.io/otel/metric", everywhere},
+		{"go.opentelemetry.io/otel/trace", everywhere},
+		// Cobra's commands have these flags, and settings become flags in one place.
+		{"github.com/spf13/pflag", []string{"shared/config"}},
+		// Its callers are pgx's other homes: they hand over how they connect.
+		{"github.com/jackc/pgx", []string{"shared/schema"}},
 	}
 }
 

@@ -23,42 +23,69 @@ func findRedis() (string, error) {
 	return "", fmt.Errorf("redis-server is %w: run `make up` (or `make test`), which installs it, or `apt-get install redis-server`", ErrNotInstalled)
 }
 
+// postgresBuild is an installed PostgreSQL.
+type postgresBuild struct {
+	dir   string // where initdb and postgres are
+	major int    // 0 when it does not say
+}
+
 // findPostgres finds the folder with initdb and postgres. For data of a major version it must be that
 // version; for new data (major empty) it is the newest.
 func findPostgres(major string) (string, error) {
-	dirs := postgresDirs()
-	if len(dirs) == 0 {
+	builds := postgresBuilds()
+	if len(builds) == 0 {
 		return "", fmt.Errorf("PostgreSQL is %w: run `make up` (or `make test`), which installs it, or `apt-get install postgresql`", ErrNotInstalled)
 	}
 	if major == "" {
-		return dirs[0], nil
+		return builds[0].dir, nil
 	}
-	for _, dir := range dirs {
-		if filepath.Base(filepath.Dir(dir)) == major {
-			return dir, nil
+	for _, build := range builds {
+		if strconv.Itoa(build.major) == major {
+			return build.dir, nil
 		}
 	}
 	return "", fmt.Errorf("PostgreSQL %s is %w, and the data was made by it: install postgresql-%s, or use another data folder", major, ErrNotInstalled, major)
 }
 
-// postgresDirs lists Debian's versioned folders, newest first.
-func postgresDirs() []string {
+// postgresBuilds lists the PostgreSQL of PATH, if there is one, and those in Debian's versioned folders,
+// newest first. have_postgres in .ci/deps looks in the same places.
+func postgresBuilds() []postgresBuild {
 	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
 		return nil
 	}
-	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
-		_, err := os.Stat(filepath.Join(dir, "initdb"))
-		_, err2 := os.Stat(filepath.Join(dir, "postgres"))
-		return err != nil || err2 != nil
-	})
-	slices.SortFunc(dirs, func(a, b string) int { return majorOf(b) - majorOf(a) })
-	return dirs
+	if path, err := exec.LookPath("postgres"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil && !slices.Contains(dirs, filepath.Dir(path)) {
+			dirs = append(dirs, filepath.Dir(path))
+		}
+	}
+	var builds []postgresBuild
+	for _, dir := range dirs {
+		if isProgram(filepath.Join(dir, "initdb")) && isProgram(filepath.Join(dir, "postgres")) {
+			builds = append(builds, postgresBuild{dir: dir, major: majorOf(dir)})
+		}
+	}
+	slices.SortStableFunc(builds, func(a, b postgresBuild) int { return b.major - a.major })
+	return builds
 }
 
-func majorOf(bin string) int {
-	n, err := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// majorOf is the major version of the programs in dir: by the folder's name where Debian gave it one, else
+// by asking.
+func majorOf(dir string) int {
+	if n, err := strconv.Atoi(filepath.Base(filepath.Dir(dir))); err == nil {
+		return n
+	}
+	out, err := exec.Command(filepath.Join(dir, "postgres"), "--version").Output()
 	if err != nil {
+		return 0
+	}
+	var n int
+	if _, err := fmt.Sscanf(string(out), "postgres (PostgreSQL) %d", &n); err != nil {
 		return 0
 	}
 	return n

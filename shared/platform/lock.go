@@ -27,7 +27,7 @@ func LockDir(dir string) (*DirLock, error) {
 	path := filepath.Join(dir, "up.lock")
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the data folder: %w", err)
+		return nil, fmt.Errorf("lock the data folder: %w: choose another with --data-dir", err)
 	}
 	lock, err := lockFile(file, dir)
 	if err != nil {

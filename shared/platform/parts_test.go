@@ -52,6 +52,17 @@ func TestCheckPorts_WaitsForWhatIsOnItsWayOut(t *testing.T) {
 	}
 }
 
+// Whoever may not write there is told what to do, as where the folder cannot be made.
+func TestLockDir_FolderThatCannotBeLocked(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "up.lock"), 0o700); err != nil { // root could open any file
+		t.Fatal(err)
+	}
+	if _, err := LockDir(dir); err == nil || !strings.Contains(err.Error(), "choose another with --data-dir") {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestLockDir_SaysWhoHasItAndWhetherTheLastOneCrashed(t *testing.T) {
 	dir := t.TempDir()
 	first, err := LockDir(dir)

@@ -77,18 +77,30 @@ func (p *Postgres) open() (err error) {
 	if err = os.MkdirAll(p.cfg.Dir, 0o711); err != nil {
 		return err
 	}
-	if p.dir, err = clusterHome(p.cfg.Dir, p.account); err != nil {
+	found, err := findHome(p.cfg.Dir, p.account)
+	if err != nil {
 		return err
 	}
-	if p.dir != p.cfg.Dir {
-		p.cfg.Log.Info("the data folder cannot be entered by the account that PostgreSQL runs as; its files lie elsewhere",
-			"folder", p.cfg.Dir, "account", p.account.Name, "instead", p.dir)
-	}
+	p.dir = found.dir
+	p.sayWhere(found.others)
 	if owner := ownerOf(p.data()); owner != nil {
 		p.account = owner
 	}
 	p.password, err = p.openPassword()
 	return err
+}
+
+// sayWhere tells of a cluster that lies where nobody would look for it, and of those that it stands beside.
+func (p *Postgres) sayWhere(others []string) {
+	if p.dir == p.cfg.Dir {
+		return
+	}
+	p.cfg.Log.Info("the account that PostgreSQL runs as could not enter the data folder; the database lies elsewhere",
+		"folder", p.cfg.Dir, "database", p.dir)
+	if len(others) > 0 {
+		p.cfg.Log.Warn("this database is new and empty; older ones of the same folder are kept (to use one: stop, write its path to the file location, delete the file password)",
+			"older", strings.Join(others, " "), "folder", p.cfg.Dir)
+	}
 }
 
 // StartPostgres opens, starts and waits until it takes connections or ctx ends. A first start makes the

@@ -108,42 +108,6 @@ func TestPostgres_HalfMadeClusterIsMadeAnew(t *testing.T) {
 	execute(t, p.URL(), "SELECT 'in'")
 }
 
-// A repository in root's home folder is the common case.
-func TestPostgres_FolderThatItsAccountMayNotEnter(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Log("only root's folders are closed to the server's account; nothing to see as another user")
-		return
-	}
-	closed := t.TempDir()
-	if err := os.Chmod(closed, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cfg := PostgresConfig{Dir: filepath.Join(closed, "postgres"), Port: port(t)}
-	first := startPostgres(t, cfg)
-	t.Cleanup(func() { os.RemoveAll(first.dir) })
-	if !strings.HasPrefix(first.dir, sharedHome) {
-		t.Fatalf("the cluster lies in %s", first.dir)
-	}
-	execute(t, first.URL(), "CREATE TABLE marks (n int)")
-	stopPostgres(t, first)
-	second := startPostgres(t, cfg)
-	execute(t, second.URL(), "SELECT count(*)::text FROM marks")
-	stopPostgres(t, second)
-
-	// Whoever deletes the data folder starts anew, and leaves nothing behind.
-	if err := os.RemoveAll(cfg.Dir); err != nil {
-		t.Fatal(err)
-	}
-	third, err := OpenPostgres(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(third.dir) })
-	if third.dir == first.dir || exists(first.dir) {
-		t.Fatalf("the old cluster in %s is still there; the new one lies in %s", first.dir, third.dir)
-	}
-}
-
 func TestPostgres_DataOfAVersionThatIsNotInstalled(t *testing.T) {
 	dir := enterable(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// console writes whole lines for people, from several goroutines. A terminal that is gone stops nothing,
-// so write errors are dropped.
+// console writes whole lines for people, from several goroutines. A terminal that is gone, or a reader as in
+// `up | tee log` that Ctrl-C ends first, stops nothing: write errors are dropped, and runner.Signals sees to
+// it that a broken pipe is one.
 type console struct {
 	mu sync.Mutex // one write at a time
 	w  io.Writer

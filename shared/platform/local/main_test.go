@@ -26,6 +26,8 @@ const (
 	waitVariable = "TIERCACHE_LOCAL_WAIT_FILE"
 	// failVariable names a played node that ends as soon as it has read its configuration.
 	failVariable = "TIERCACHE_LOCAL_FAIL"
+	// stuckVariable names a played node that does not end when it is told to.
+	stuckVariable = "TIERCACHE_LOCAL_STUCK"
 )
 
 func TestMain(m *testing.M) {
@@ -71,6 +73,7 @@ type nodeFile struct {
 	NATSSeedFile      string        `yaml:"nats_seed_file"`
 	ControlURL        string        `yaml:"control_url"`
 	TierTokenFile     string        `yaml:"tier_token_file"`
+	StateFile         string        `yaml:"state_file"`
 	AdminTokenFile    string        `yaml:"admin_token_file"`
 	PostgresURL       string        `yaml:"postgres_url"`
 	L2                string        `yaml:"l2"`
@@ -126,6 +129,9 @@ func playNode(args []string) error {
 	go func() { _ = http.Serve(admin, http.HandlerFunc(playReady(cfg.Node))) }() // ends with the process
 	fmt.Printf("time=now level=INFO msg=%q\n", "serving")
 	<-told
+	if cfg.Node == os.Getenv(stuckVariable) {
+		select {} // until it is killed
+	}
 	return errors.Join(listener.Close(), noteEnd(filepath.Dir(filepath.Dir(args[2])), cfg.Node))
 }
 

@@ -18,6 +18,9 @@ import (
 // crashPatience is how long a start waits for ports that the children of a killed predecessor still hold.
 const crashPatience = 10 * time.Second
 
+// shift is the offset that is advised: it keeps the ports of two platforms apart, of whatever size they are.
+const shift = 2000
+
 // Deps is what a Platform is given by the command.
 type Deps struct {
 	// Executable is the tiercache binary that nodes are started from.
@@ -68,7 +71,7 @@ func (p *Platform) Run(ctx context.Context) (err error) {
 		patience = crashPatience
 	}
 	if err := platform.CheckPorts(ctx, p.plan.Ports(), patience); err != nil {
-		return fmt.Errorf("%w\nstop what holds it, or shift all ports with --port-offset", err)
+		return fmt.Errorf("%w\nstop what holds it, or shift all ports with --port-offset %d", err, p.cfg.PortOffset+shift)
 	}
 	if err := p.prepare(); err != nil {
 		return err

@@ -3,7 +3,6 @@ package local
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -84,27 +83,39 @@ func freeOffset(t *testing.T) int {
 
 func start(t *testing.T, cfg Config, environ ...string) *process {
 	t.Helper()
+	p := prepared(t, cfg, environ...)
+	p.Stdout, p.Stderr = &p.out, &p.out
+	p.begin()
+	return p
+}
+
+// prepared is a process that has not begun and whose output goes nowhere yet.
+func prepared(t *testing.T, cfg Config, environ ...string) *process {
+	t.Helper()
 	encoded, err := json.Marshal(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{Cmd: exec.Command(os.Args[0]), t: t, ended: make(chan error, 1)}
 	p.Env = append(append(os.Environ(), upVariable+"="+string(encoded)), environ...)
-	p.Stdout, p.Stderr = &p.out, &p.out
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.WaitDelay = 5 * time.Second
+	return p
+}
+
+func (p *process) begin() {
+	p.t.Helper()
 	if err := p.Start(); err != nil {
-		t.Fatal(err)
+		p.t.Fatal(err)
 	}
 	go func() { p.ended <- p.Wait() }()
-	t.Cleanup(func() {
+	p.t.Cleanup(func() {
 		_ = p.Process.Kill() // ended already in most tests
 		p.wait()
-		if t.Failed() {
-			t.Logf("it printed:\n%s", p.out.String())
+		if p.t.Failed() {
+			p.t.Logf("it printed:\n%s", p.out.String())
 		}
 	})
-	return p
 }
 
 // wait returns how it ended.
@@ -150,6 +161,16 @@ func nobodyListens(t *testing.T, cfg Config) {
 	}
 }
 
+// endedInOrder wants each played node to have been told to stop, edges first.
+func endedInOrder(t *testing.T, cfg Config) {
+	t.Helper()
+	ended := strings.Fields(read(t, filepath.Join(cfg.DataDir, "ended")))
+	if len(ended) != 6 || !slices.Contains(ended[:2], "edge-1") || !slices.Contains(ended[:2], "edge-2") ||
+		!slices.Equal(ended[2:], []string{"regional-1", "origin-1", "control-1", "nats"}) {
+		t.Fatalf("ended in the order %v", ended)
+	}
+}
+
 func TestRun_TableStopOrderAndSecondStart(t *testing.T) {
 	cfg := settings(t)
 	first := start(t, cfg)
@@ -165,11 +186,7 @@ func TestRun_TableStopOrderAndSecondStart(t *testing.T) {
 		t.Fatalf("Ctrl-C: %v", err)
 	}
 	nobodyListens(t, cfg)
-	ended := strings.Fields(read(t, filepath.Join(cfg.DataDir, "ended")))
-	if len(ended) != 6 || !slices.Contains(ended[:2], "edge-1") || !slices.Contains(ended[:2], "edge-2") ||
-		!slices.Equal(ended[2:], []string{"regional-1", "origin-1", "control-1", "nats"}) {
-		t.Fatalf("ended in the order %v", ended)
-	}
+	endedInOrder(t, cfg)
 	printed := first.out.String()
 	if strings.Contains(printed, strings.TrimSpace(token)) || strings.Contains(printed, "password") {
 		t.Fatal("a secret is on the terminal")
@@ -204,29 +221,6 @@ func TestRun_KilledLeavesNothingThatBlocksTheNextStart(t *testing.T) {
 	nobodyListens(t, cfg)
 }
 
-func TestRun_SecondCtrlCLeavesNoProcess(t *testing.T) {
-	cfg := settings(t)
-	p := start(t, cfg)
-	p.awaitOutput("Ctrl-C stops everything")
-	p.signal(syscall.SIGINT)
-	p.signal(syscall.SIGTERM)
-	p.wait()
-	testkit.Eventually(t, 10*time.Second, func() error {
-		plan := NewPlan(&cfg)
-		return errors.Join(checkFree(plan.Ports())...)
-	})
-}
-
-func checkFree(uses []portUse) (busy []error) {
-	for _, use := range uses {
-		if conn, err := net.DialTimeout("tcp", use.Addr, time.Second); err == nil {
-			conn.Close()
-			busy = append(busy, fmt.Errorf("%s listens", use.Use))
-		}
-	}
-	return busy
-}
-
 func TestRun_BusyPortIsNamed(t *testing.T) {
 	cfg := settings(t)
 	plan := NewPlan(&cfg)
@@ -243,6 +237,9 @@ func TestRun_BusyPortIsNamed(t *testing.T) {
 	want := fmt.Sprintf("%s, for edge-2, is held by local.test (pid %d)", addr, os.Getpid())
 	if !strings.Contains(p.out.String(), want) {
 		t.Fatalf("want: %s", want)
+	}
+	if advice := fmt.Sprintf("--port-offset %d", cfg.PortOffset+shift); !strings.Contains(p.out.String(), advice) {
+		t.Fatalf("want: %s", advice)
 	}
 }
 

@@ -1,0 +1,99 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Errors of the Store's methods.
+var (
+	// ErrUnavailable: the database cannot be reached, or cannot work now. A write may have been done.
+	ErrUnavailable = errors.New("the control database is unavailable")
+	// ErrNotFound: there is no such row, or its write has no epoch yet.
+	ErrNotFound = errors.New("not found")
+	// ErrCompacted: entries that were asked for have been removed from the log.
+	ErrCompacted = errors.New("the log does not reach back that far")
+	// ErrConflict: the idempotency key was used for another request, or somebody else was first.
+	ErrConflict = errors.New("conflict")
+	// ErrInvalid: what was to be stored is not valid; the error says what.
+	ErrInvalid = errors.New("invalid")
+)
+
+// SQLSTATEs that decide what a caller is told.
+const (
+	stateLockUnavailable = "55P03"
+	stateReadOnly        = "25006"
+	stateIOError         = "58030"
+	stateUnique          = "23505"
+	stateCheck           = "23514"
+)
+
+// unavailableClasses are the SQLSTATE classes of a server that cannot work now but may soon:
+// connection exceptions, rollbacks, resources, operator intervention.
+func unavailableClasses() [4]string { return [4]string{"08", "40", "53", "57"} }
+
+// classify turns what pgx returns into this package's errors. What it does not know stays as it is and is
+// a fault of ours.
+func classify(err error) error {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), known(err), isScan(err):
+		return err
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("%w: %w", ErrNotFound, err)
+	case errors.As(err, &pg):
+		return classifyState(pg.Code, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+func classifyState(code string, err error) error {
+	switch {
+	case code == stateLockUnavailable, code == stateReadOnly, code == stateIOError:
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	case code == stateUnique:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case code == stateCheck, strings.HasPrefix(code, "22"): // such as a NUL in a string, which jsonb has no place for
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	for _, class := range unavailableClasses() {
+		if strings.HasPrefix(code, class) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	return err
+}
+
+// known reports whether err is one of the Store's own already.
+func known(err error) bool {
+	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, errVisitor} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// lost reports whether err says that the connection is gone rather than that the server refused.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil, errors.Is(err, pgx.ErrNoRows), known(err), isScan(err),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	case errors.As(err, &pg):
+		return strings.HasPrefix(pg.Code, "57P") // the server is shutting down or has crashed
+	}
+	return true
+}
+
+// isScan reports whether a value did not fit its variable, which is a fault of ours.
+func isScan(err error) bool {
+	var scan pgx.ScanArgError
+	return errors.As(err, &scan)
+}

@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tiercache/shared/controllog"
+)
+
+// Limits of one answer.
+const (
+	maxRows  = 1000
+	maxBytes = 1 << 20 // of bodies; a larger one comes alone
+)
+
+// sequenceBatch is how many rows sequence() moves at once.
+const sequenceBatch = 10_000
+
+// selectLog is the state and what is behind an epoch, in one snapshot. Its first two columns are the same in
+// each row; without entries there is one row, with NULL in the others.
+const selectLog = `SELECT s.epoch, s.compacted, e.epoch, e.prev, e.at, e.id, e.kind, e.body
+	FROM tiercache.state s LEFT JOIN LATERAL (
+		SELECT * FROM (
+			SELECT l.*, sum(octet_length(l.body)) OVER (ORDER BY l.epoch) AS upto FROM (
+				SELECT epoch, prev, at, id, kind, body::text AS body FROM tiercache.log
+				WHERE epoch > $1 AND $1 >= s.compacted ORDER BY epoch LIMIT $2
+			) l
+		) w WHERE w.upto - octet_length(w.body) < $3
+	) e ON true ORDER BY e.epoch`
+
+// Poll gives numbers to all that has been committed, and reads the head and what is behind an epoch: one
+// round trip to the database, or several when more than 10000 rows were waiting.
+//
+// INVARIANT: Head is returned only after the transaction that found it has been committed.
+func (s *Store) Poll(ctx context.Context, after uint64) (p Poll, err error) {
+	err = s.read(ctx, writeTimeout, func(ctx context.Context, db *pgxpool.Pool) error {
+		for {
+			moved := 0
+			p = Poll{}
+			if moved, err = poll(ctx, db, after, &p); err != nil {
+				return err
+			}
+			s.sequenced.Add(uint64(moved))
+			if moved < sequenceBatch {
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		return Poll{}, fmt.Errorf("poll the log: %w", err)
+	}
+	return p, nil
+}
+
+// poll sends both statements at once. They are one transaction, and the second, whose snapshot is newer, sees
+// what the first has done.
+func poll(ctx context.Context, db *pgxpool.Pool, after uint64, p *Poll) (moved int, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT count(*) FROM tiercache.sequence($1)`, sequenceBatch).QueryRow(func(row pgx.Row) error { return row.Scan(&moved) })
+	batch.Queue(selectLog, int64(after), maxRows, maxBytes).Query(func(rows pgx.Rows) error { return scanLog(rows, after, p) })
+	return moved, db.SendBatch(ctx, batch).Close()
+}
+
+// Log is what the log has behind an epoch, oldest first, at most 1000 entries or 1 MiB. It gives no numbers.
+// Errors: ErrCompacted, ErrUnavailable.
+func (s *Store) Log(ctx context.Context, after uint64) ([]controllog.Row, error) {
+	var p Poll
+	err := s.read(ctx, readTimeout, func(ctx context.Context, db *pgxpool.Pool) error {
+		p = Poll{}
+		rows, err := db.Query(ctx, selectLog, int64(after), maxRows, maxBytes)
+		if err != nil {
+			return err
+		}
+		return scanLog(rows, after, &p)
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read the log: %w", err)
+	case p.Compacted:
+		return nil, ErrCompacted
+	}
+	return p.Rows, nil
+}
+
+func scanLog(rows pgx.Rows, after uint64, p *Poll) error {
+	defer rows.Close()
+	for rows.Next() {
+		var head, floor int64
+		var epoch, prev *int64
+		var at *time.Time
+		var id, kind *string
+		var body []byte
+		if err := rows.Scan(&head, &floor, &epoch, &prev, &at, &id, &kind, &body); err != nil {
+			return err
+		}
+		p.Head, p.Compacted = uint64(head), after < uint64(floor)
+		if epoch != nil {
+			p.Rows = append(p.Rows, controllog.Row{Epoch: uint64(*epoch), Prev: uint64(*prev), Time: *at, ID: *id, Kind: *kind, Body: body})
+		}
+	}
+	return rows.Err()
+}
+
+// EpochOf is the epoch of the outbox row with an id, the last if there were several. ErrNotFound when it has
+// none (yet), or when its entry has been removed.
+func (s *Store) EpochOf(ctx context.Context, id string) (uint64, error) {
+	epoch, err := one(ctx, s, pgx.RowTo[int64], `SELECT epoch FROM tiercache.log WHERE id = $1 ORDER BY epoch DESC LIMIT 1`, id)
+	if err != nil {
+		return 0, fmt.Errorf("epoch of %s: %w", id, err)
+	}
+	return uint64(epoch), nil
+}
+
+// maxAhead is how far above the clock an epoch may be that a node claims to have, in us: numbers begin at
+// the clock, and there is no way back from one that is far above it.
+const maxAhead = int64(24 * time.Hour / time.Microsecond)
+
+// Heard says that a node has an epoch above the head of the log: the log has lost its end. A new term then
+// begins above it, which purges everything softly, unless the log has come to that epoch by now. Errors:
+// ErrInvalid for an epoch that no log can have had.
+func (s *Store) Heard(ctx context.Context, epoch uint64) error {
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var limit int64
+		err := tx.QueryRow(ctx, `SELECT greatest(epoch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) + $1 FROM tiercache.state`, maxAhead).Scan(&limit)
+		if err != nil {
+			return err
+		}
+		if epoch > uint64(limit) {
+			return fmt.Errorf("%w: the log cannot have had epoch %d", ErrInvalid, epoch)
+		}
+		if _, err := tx.Exec(ctx, `SELECT tiercache.hear($1)`, int64(epoch)); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `SELECT FROM tiercache.sequence()`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin a term above %d: %w", epoch, err)
+	}
+	return nil
+}

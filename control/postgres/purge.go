@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tiercache/shared/controllog"
+)
+
+// maxList bounds lists.
+const maxList = 1000
+
+// AddPurge records a purge and puts its entries into the outbox, in one transaction: when it returns, the
+// purge will be done, whoever fails; Poll gives it its epochs. existed reports that the same actor had sent
+// the same request with the same key before: nothing is done again, and the record is the earlier one's.
+// Errors: ErrConflict for a key that came with another request; ErrInvalid; ErrUnavailable, after which the
+// purge may have been recorded.
+func (s *Store) AddPurge(ctx context.Context, p NewPurge) (record PurgeRecord, existed bool, err error) {
+	bodies, err := purgeBodies(p.Entries)
+	if err != nil {
+		return PurgeRecord{}, false, err
+	}
+	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `INSERT INTO tiercache.purges (id, key, by_name, by_from, request, entries)
+			VALUES ($1, nullif($2, ''), $3, $4, $5, $6) ON CONFLICT (by_name, key) WHERE key IS NOT NULL DO NOTHING`,
+			p.ID, p.Key, p.By.Name, p.By.From, string(p.Request), len(bodies))
+		if err != nil {
+			return fmt.Errorf("record the purge: %w", err)
+		}
+		if existed = tag.RowsAffected() == 0; existed {
+			record, err = earlierPurge(ctx, tx, p)
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO tiercache.outbox (id, kind, body)
+			SELECT $1 || '/' || (n - 1), 'purge', body::jsonb FROM unnest($2::text[]) WITH ORDINALITY AS e (body, n) ORDER BY n`, p.ID, bodies); err != nil {
+			return fmt.Errorf("insert into the outbox: %w", err)
+		}
+		if err := addActivity(ctx, tx, p.By, "purge", p.ID, ""); err != nil {
+			return err
+		}
+		record, err = purgeIn(ctx, tx, `p.id = $1`, p.ID)
+		return err
+	})
+	if err != nil {
+		return PurgeRecord{}, false, fmt.Errorf("purge %s: %w", p.ID, err)
+	}
+	return record, existed, nil
+}
+
+// purgeBodies refuses what nodes could only answer by purging everything.
+func purgeBodies(entries []controllog.Purge) ([]string, error) {
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, controllog.ErrEmptyPurge)
+	}
+	var bodies []string
+	for i := range entries {
+		if _, _, err := entries[i].Scopes(); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		body, err := json.Marshal(&entries[i])
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		bodies = append(bodies, string(body))
+	}
+	return bodies, nil
+}
+
+func earlierPurge(ctx context.Context, tx pgx.Tx, p NewPurge) (PurgeRecord, error) {
+	var same bool
+	err := tx.QueryRow(ctx, `SELECT request = $3::jsonb FROM tiercache.purges WHERE by_name = $1 AND key = $2`, p.By.Name, p.Key, string(p.Request)).Scan(&same)
+	switch {
+	case err != nil:
+		return PurgeRecord{}, err
+	case !same:
+		return PurgeRecord{}, fmt.Errorf("%w: the idempotency key was used for another purge", ErrConflict)
+	}
+	return purgeIn(ctx, tx, `p.by_name = $1 AND p.key = $2`, p.By.Name, p.Key)
+}
+
+// selectPurges finds the epochs in the log until they are kept with the purge. "0" follows "/" in ASCII.
+const selectPurges = `SELECT p.id, coalesce(p.key, ''), p.by_name, p.by_from, p.request::text, p.created_at, p.entries,
+		coalesce(p.first_epoch, e.first, 0), coalesce(p.last_epoch, e.last, 0), p.receipt::text, p.finished_at
+	FROM tiercache.purges p LEFT JOIN LATERAL (` + purgeEpochs + `) e ON p.first_epoch IS NULL WHERE `
+
+const purgeEpochs = `SELECT min(epoch) AS first, max(epoch) AS last FROM tiercache.log
+	WHERE id >= p.id || '/' AND id < p.id || '0' HAVING count(*) >= p.entries`
+
+func scanPurge(row pgx.CollectableRow) (p PurgeRecord, err error) {
+	var first, last int64
+	var finished *time.Time
+	err = row.Scan(&p.ID, &p.Key, &p.By.Name, &p.By.From, (*[]byte)(&p.Request), &p.Created, &p.Entries, &first, &last, (*[]byte)(&p.Receipt), &finished)
+	p.First, p.Last, p.Finished = uint64(first), uint64(last), orZero(finished)
+	return p, err
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func purgeIn(ctx context.Context, tx pgx.Tx, where string, args ...any) (PurgeRecord, error) {
+	rows, err := tx.Query(ctx, selectPurges+where, args...)
+	if err != nil {
+		return PurgeRecord{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scanPurge)
+}
+
+// Purge is one purge. Errors: ErrNotFound, ErrUnavailable.
+func (s *Store) Purge(ctx context.Context, id string) (PurgeRecord, error) {
+	return one(ctx, s, scanPurge, selectPurges+`p.id = $1`, id)
+}
+
+// Purges lists purges, the newest first: those before the one with an id, or from the newest on if that is
+// empty; at most limit, which is at most 1000.
+func (s *Store) Purges(ctx context.Context, before string, limit int) ([]PurgeRecord, error) {
+	return many(ctx, s, scanPurge, selectPurges+`($1 = '' OR p.seq < (SELECT seq FROM tiercache.purges WHERE id = $1))
+		ORDER BY p.seq DESC LIMIT $2`, before, min(max(limit, 1), maxList))
+}
+
+// FinishPurge keeps the last receipt of a purge. That of the control node which came first stays. Errors:
+// ErrNotFound, ErrUnavailable.
+func (s *Store) FinishPurge(ctx context.Context, id string, receipt json.RawMessage) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var known string
+		if err := tx.QueryRow(ctx, `SELECT id FROM tiercache.purges WHERE id = $1 FOR UPDATE`, id).Scan(&known); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE tiercache.purges p SET receipt = $2, finished_at = clock_timestamp(),
+				(first_epoch, last_epoch) = (SELECT coalesce(p.first_epoch, e.first), coalesce(p.last_epoch, e.last) FROM (SELECT) AS one LEFT JOIN (`+purgeEpochs+`) e ON true)
+			WHERE id = $1 AND finished_at IS NULL`, id, string(receipt))
+		return err
+	})
+}

@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"tiercache/shared/controllog"
+)
+
+// AddToken stores a token, whose ID, Name, Hash and Roles are set, and returns the id of its entry in the
+// log. Errors: ErrConflict when the id or the hash is there already, ErrInvalid, ErrUnavailable.
+func (s *Store) AddToken(ctx context.Context, t controllog.TokenChange, by Actor) (id string, err error) {
+	if t.ID == "" || t.Name == "" || t.Hash == "" || t.Roles == "" || t.Revoked {
+		return "", fmt.Errorf("%w: a new token has an id, a name, a hash and roles", ErrInvalid)
+	}
+	err = s.writePolicy(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO tiercache.tokens (id, name, hash, roles, services, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
+			t.ID, t.Name, t.Hash, t.Roles, append([]string{}, t.Services...), by.Name); err != nil {
+			return err
+		}
+		if id, err = announce(ctx, tx, controllog.KindToken, t); err != nil {
+			return err
+		}
+		return addActivity(ctx, tx, by, "token.create", t.ID, t.Name+": "+t.Roles)
+	})
+	if err != nil {
+		return "", fmt.Errorf("add token %s: %w", t.ID, err)
+	}
+	return id, nil
+}
+
+// RevokeToken ends a token for good and returns the id of the entry that says so; to revoke it again makes
+// another entry. Errors: ErrNotFound, ErrUnavailable.
+func (s *Store) RevokeToken(ctx context.Context, tokenID string, by Actor) (id string, err error) {
+	err = s.writePolicy(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		t := controllog.TokenChange{ID: tokenID, Revoked: true}
+		if err := tx.QueryRow(ctx, `UPDATE tiercache.tokens SET revoked_at = coalesce(revoked_at, clock_timestamp()), revoked_by = coalesce(revoked_by, $2)
+			WHERE id = $1 RETURNING name, hash, roles, services`, tokenID, by.Name).Scan(&t.Name, &t.Hash, &t.Roles, &t.Services); err != nil {
+			return err
+		}
+		if id, err = announce(ctx, tx, controllog.KindToken, t); err != nil {
+			return err
+		}
+		return addActivity(ctx, tx, by, "token.revoke", tokenID, t.Name)
+	})
+	if err != nil {
+		return "", fmt.Errorf("revoke token %s: %w", tokenID, err)
+	}
+	return id, nil
+}
+
+// Tokens lists all tokens, the revoked ones included, the newest first, at most 1000.
+func (s *Store) Tokens(ctx context.Context) ([]TokenRecord, error) {
+	return many(ctx, s, func(row pgx.CollectableRow) (r TokenRecord, err error) {
+		var revoked *time.Time
+		err = row.Scan(&r.ID, &r.Name, &r.Hash, &r.Roles, &r.Services, &r.CreatedAt, &r.CreatedBy, &revoked, &r.RevokedBy)
+		r.RevokedAt, r.Revoked = orZero(revoked), revoked != nil
+		return r, err
+	}, `SELECT id, name, hash, roles, services, created_at, created_by, revoked_at, coalesce(revoked_by, '')
+		FROM tiercache.tokens ORDER BY created_at DESC, id LIMIT $1`, maxList)
+}
