@@ -74,6 +74,9 @@ func (e *FieldError) Error() string {
 	return ErrInvalid.Error() + ": " + e.Path + ": " + e.Reason
 }
 
+// FieldPath is Path, for those who know where in a file the field stands.
+func (e *FieldError) FieldPath() string { return e.Path }
+
 // Unwrap makes the error an ErrInvalid.
 func (e *FieldError) Unwrap() error { return ErrInvalid }
 

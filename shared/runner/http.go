@@ -14,6 +14,7 @@ import (
 // Limits of a Server where its own fields are zero.
 const (
 	DefaultReadHeaderTimeout = 5 * time.Second
+	DefaultBodyTimeout       = 10 * time.Second // less than handlers give the reply, which may wait for it
 	DefaultIdleTimeout       = 60 * time.Second
 	DefaultMaxHeaderBytes    = 32 << 10
 )
@@ -27,7 +28,8 @@ type Server struct {
 	Log     *slog.Logger // gets net/http's own complaints at level warn; nil discards them
 
 	ReadHeaderTimeout time.Duration // zero is DefaultReadHeaderTimeout
-	ReadTimeout       time.Duration // whole request; zero is no limit, for uploads that watch their own progress
+	ReadTimeout       time.Duration // whole request; zero leaves it to BodyTimeout
+	BodyTimeout       time.Duration // body, unless its handler sets read deadlines of its own; zero is DefaultBodyTimeout
 	WriteTimeout      time.Duration // whole reply; zero is no limit
 	IdleTimeout       time.Duration // zero is DefaultIdleTimeout
 	MaxHeaderBytes    int           // zero is DefaultMaxHeaderBytes
@@ -80,7 +82,7 @@ func (s Server) server() *http.Server {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &http.Server{
-		Handler:           s.Handler,
+		Handler:           s.bounded(),
 		ReadHeaderTimeout: cmp.Or(s.ReadHeaderTimeout, DefaultReadHeaderTimeout),
 		ReadTimeout:       s.ReadTimeout,
 		WriteTimeout:      s.WriteTimeout,
@@ -88,4 +90,22 @@ func (s Server) server() *http.Server {
 		MaxHeaderBytes:    cmp.Or(s.MaxHeaderBytes, DefaultMaxHeaderBytes),
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// bounded is the handler with a deadline for each request's body. Where a handler replies without reading it,
+// net/http reads it before it sends the reply, so a client that never sends the body would get none, and keep
+// the connection for ever. At the body's end net/http takes the deadline off.
+func (s Server) bounded() http.Handler {
+	if s.ReadTimeout > 0 {
+		return s.Handler
+	}
+	limit := cmp.Or(s.BodyTimeout, DefaultBodyTimeout)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// INVARIANT: a request without a body gets none. Nothing would take it off, and the request's context
+		// would end with it.
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit)) // fails on a connection that is gone
+		}
+		s.Handler.ServeHTTP(w, r)
+	})
 }

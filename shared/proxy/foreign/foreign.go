@@ -32,6 +32,9 @@ const (
 	tlsHandshakeTime = 5 * time.Second
 )
 
+// errSwitched: no request of ours asks for another protocol (RFC 9110, 7.8), so nobody could speak it.
+var errSwitched = errors.New("upstream switched protocols unasked")
+
 // Client is an Upstream over net/http. It follows no redirect and keeps bodies as they are encoded.
 type Client struct {
 	kept  *http.Transport
@@ -99,6 +102,11 @@ func (c *Client) Send(ctx context.Context, base *url.URL, host string, timeout t
 		err = classify(ctx, err)
 		stall.stop()
 		return nil, err
+	}
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		_ = response.Body.Close() // the connection, of which nothing is wanted
+		stall.stop()
+		return nil, errSwitched
 	}
 	return &proxy.Response{
 		Status: response.StatusCode,

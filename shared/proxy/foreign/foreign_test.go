@@ -118,6 +118,26 @@ func TestFetch_InterimResponsesAreNotTheFinalOne(t *testing.T) {
 	}
 }
 
+// RFC 9110, 7.8: nobody asked for it, so what follows can not be passed on.
+func TestFetch_SwitchingProtocolsIsAnError(t *testing.T) {
+	ended := make(chan error, 1)
+	url := raw(t, func(c net.Conn) {
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		err := c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if err == nil {
+			_, err = c.Read(make([]byte, 1))
+		}
+		ended <- err
+	})
+	r, err := fetch(t, serviceOf(url, 5*time.Second), &proxy.Request{Method: "GET", Target: "/"})
+	if err == nil || errors.Is(err, proxy.ErrUnreachable) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("the connection is still open: %v", err)
+	}
+}
+
 func TestFetch_Timeouts(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)

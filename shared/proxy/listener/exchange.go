@@ -27,6 +27,7 @@ type exchange struct {
 	host   string
 	scheme string
 	body   *requestBody // nil until it is asked for, and for a request without one
+	ends   *endings     // the listener's
 
 	head   []byte
 	source bytes.Reader
@@ -35,13 +36,13 @@ type exchange struct {
 
 var _ proxy.Exchange = (*exchange)(nil)
 
-func newExchange() *exchange {
-	return &exchange{parser: bufio.NewReaderSize(nil, maxReplyHead)}
+func newExchange(ends *endings) *exchange {
+	return &exchange{ends: ends, parser: bufio.NewReaderSize(nil, maxReplyHead)}
 }
 
 func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 	x.ctx = ctx
-	x.header.h = &ctx.Request.Header
+	x.header.reset(&ctx.Request.Header)
 	x.target = alias(ctx.Request.Header.RequestURI())
 	x.host = alias(ctx.Request.Header.Host())
 	x.scheme = "http"
@@ -58,7 +59,8 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 
 // end drops what points into the connection, so that a pooled exchange keeps nothing alive.
 func (x *exchange) end() {
-	x.ctx, x.header.h = nil, nil
+	x.ctx = nil
+	x.header.reset(nil)
 	x.target, x.host, x.body = "", "", nil
 	if cap(x.head) > maxReplyHead {
 		x.head = nil
@@ -98,7 +100,7 @@ func (x *exchange) Body() (io.Reader, int64) {
 	case length == 0 || length == -2:
 		return nil, 0
 	case x.ctx.Request.IsBodyStream():
-		x.body = &requestBody{stream: x.ctx.RequestBodyStream()}
+		x.body = &requestBody{stream: x.ctx.RequestBodyStream(), conn: x.ctx.Conn()}
 		return x.body, int64(length)
 	}
 	body := x.ctx.Request.Body()
@@ -108,6 +110,10 @@ func (x *exchange) Body() (io.Reader, int64) {
 // Reply implements proxy.Exchange.
 func (x *exchange) Reply(status int, fields []byte, body proxy.Payload) {
 	head := x.headText(status, fields, &body)
+	if body.Stream != nil && body.Length < 0 && !bodyless(status) && !x.ctx.IsHead() && !x.ctx.Request.Header.IsHTTP11() {
+		x.ends.add(x.ctx, &ending{head: bytes.Clone(head), body: body.Stream})
+		return
+	}
 	x.source.Reset(head)
 	x.parser.Reset(&x.source)
 	response := &x.ctx.Response
@@ -124,6 +130,11 @@ func (x *exchange) Reply(status int, fields []byte, body proxy.Payload) {
 	}
 }
 
+// bodyless reports whether replies with this status have no body (RFC 9110, 6.4.1).
+func bodyless(status int) bool {
+	return status == fasthttp.StatusNotModified || status == fasthttp.StatusNoContent
+}
+
 // headText writes the head with the framing fields that fasthttp's parser needs to see.
 func (x *exchange) headText(status int, fields []byte, body *proxy.Payload) []byte {
 	b := append(x.head[:0], "HTTP/1.1 "...)
@@ -133,13 +144,15 @@ func (x *exchange) headText(status int, fields []byte, body *proxy.Payload) []by
 	b = append(b, "\r\n"...)
 	b = append(b, fields...)
 	switch length := payloadLength(body); {
-	case status == fasthttp.StatusNotModified || status == fasthttp.StatusNoContent:
+	case bodyless(status):
 	case length >= 0:
 		b = append(b, "Content-Length: "...)
 		b = strconv.AppendInt(b, length, 10)
 		b = append(b, "\r\n"...)
-	default:
+	case x.ctx.Request.Header.IsHTTP11():
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	default:
+		b = append(b, "Connection: close\r\n"...)
 	}
 	x.head = append(b, "\r\n"...)
 	return x.head
@@ -154,11 +167,7 @@ func payloadLength(body *proxy.Payload) int64 {
 
 // stream hands fasthttp a body that extends the write deadline with each part.
 func (x *exchange) stream(body proxy.Payload) {
-	if x.ctx.IsHead() {
-		closeStream(body.Stream)
-		return
-	}
-	if x.ctx.Response.Header.StatusCode() == fasthttp.StatusNotModified || x.ctx.Response.Header.StatusCode() == fasthttp.StatusNoContent {
+	if x.ctx.IsHead() || bodyless(x.ctx.Response.Header.StatusCode()) {
 		closeStream(body.Stream)
 		return
 	}

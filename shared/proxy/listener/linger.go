@@ -20,11 +20,17 @@ const (
 // upstream may still read it when the handler has returned, while the reply streams.
 type requestBody struct {
 	stream io.Reader
+	conn   net.Conn
 	read   atomic.Int64
 	ended  atomic.Bool // at its end, or broken
 }
 
+// Read implements io.Reader. The client has the stall limit for each part, however long the whole takes.
 func (b *requestBody) Read(p []byte) (int, error) {
+	if err := b.conn.SetReadDeadline(time.Now().Add(readStall)); err != nil {
+		b.ended.Store(true)
+		return 0, err
+	}
 	n, err := b.stream.Read(p)
 	b.read.Add(int64(n))
 	if err != nil {
@@ -52,10 +58,8 @@ func (x *exchange) unread() bool {
 // takes what arrives for a moment. Closed at once, the connection would be reset, and the client could
 // lose the reply that says why (RFC 9112, 9.6).
 func linger(conn net.Conn) {
-	if hijacked, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
-		if tcp, ok := hijacked.UnsafeConn().(*net.TCPConn); ok && tcp.CloseWrite() != nil {
-			return
-		}
+	if tcp := tcpOf(conn); tcp != nil && tcp.CloseWrite() != nil {
+		return
 	}
 	if conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.Copy(io.Discard, conn) // ends when the client does, or with its time

@@ -24,6 +24,7 @@ import (
 const (
 	maxHeadBytes    = 32 << 10
 	readTimeout     = 30 * time.Second // for a request's head
+	readStall       = 30 * time.Second // for each part of a request's body
 	idleTimeout     = 75 * time.Second
 	writeStall      = 60 * time.Second // for a reply in memory, and for each part of a streamed one
 	maxConcurrency  = 100_000
@@ -50,15 +51,18 @@ type Listener struct {
 	server *fasthttp.Server
 	base   context.Context // of the requests; set by Run before the first one
 	pool   sync.Pool       // of *exchange
+	ends   endings
 }
 
 // New returns a listener; Run opens it.
 func New(cfg Config, handle Handler, log *slog.Logger) *Listener {
 	l := &Listener{cfg: cfg, handle: handle, log: log}
-	l.pool.New = func() any { return newExchange() }
+	l.pool.New = func() any { return newExchange(&l.ends) }
 	l.server = &fasthttp.Server{
 		Handler:                      l.serve,
 		ErrorHandler:                 refuse,
+		HeaderReceived:               bodyTime,
+		ConnState:                    l.ends.watch,
 		Logger:                       quiet{},
 		SecureErrorLogMessage:        true,
 		ReadBufferSize:               maxHeadBytes,
@@ -85,6 +89,10 @@ func (l *Listener) Run(ctx context.Context, ready func()) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	return l.run(ctx, socket, ready)
+}
+
+func (l *Listener) run(ctx context.Context, socket net.Listener, ready func()) error {
 	l.base = context.WithoutCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- l.server.Serve(socket) }()
@@ -99,23 +107,32 @@ func (l *Listener) Run(ctx context.Context, ready func()) error {
 	if err := l.server.ShutdownWithContext(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("shut down: %w", err)
 	}
+	l.ends.wait(drain)
 	<-served
 	return nil
 }
 
 func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
-	if why := suspicious(&ctx.Request.Header); why != "" {
-		reject(ctx, fasthttp.StatusBadRequest, "malformed request: "+why+"\n")
+	if status, why := suspicious(&ctx.Request.Header); status != 0 {
+		reject(ctx, status, "request refused: "+why+"\n")
 		return
 	}
 	x := l.pool.Get().(*exchange)
 	x.begin(ctx)
 	l.handle(l.base, x)
-	if x.unread() {
+	if !ctx.Hijacked() && x.unread() {
 		ctx.Hijack(linger)
 	}
 	x.end()
 	l.pool.Put(x)
+}
+
+// bodyTime gives the part of a body that fasthttp reads before it calls serve a stall limit of its own.
+func bodyTime(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+	if length := h.ContentLength(); length != 0 && length != -2 {
+		c.ReadTimeout = readStall
+	}
+	return c
 }
 
 // refuse answers a request that could not be read; fasthttp closes the connection behind it.
@@ -127,7 +144,7 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 	case errors.As(err, &small):
 		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "request head larger than 32 KiB\n"
 	case errors.As(err, &timeout) && timeout.Timeout():
-		status, text = fasthttp.StatusRequestTimeout, "request head did not arrive in time\n"
+		status, text = fasthttp.StatusRequestTimeout, "request did not arrive in time\n"
 	}
 	reject(ctx, status, text)
 }

@@ -68,6 +68,8 @@ func TestListener_ReadsTheRequestAsItCame(t *testing.T) {
 		"GET http://abs.example HTTP/1.1\r\nHost: other\r\n\r\n":                                "GET abs.example / 0/0",
 		"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc":                            "POST h / 3/3",
 		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n": "POST h / 3/-1",
+		"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \tChunked \r\n\r\n0\r\n\r\n":          "POST h / 0/-1",
+		"GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: a\r\n", 127) + "\r\n":              "GET h / 0/0",
 	} {
 		response, body, closed := exchangeRaw(t, addr, raw)
 		if body != want || closed {
@@ -99,6 +101,13 @@ func TestListener_MalformedIsRefusedAndClosed(t *testing.T) {
 		"no name":      {"GET / HTTP/1.1\r\nHost: h\r\n: b\r\n\r\n", 400},
 		"space colon":  {"GET / HTTP/1.1\r\nHost: h\r\nX : b\r\n\r\n", 400},
 		"bare cr":      {"GET / HTTP/1.1\r\nHost: h\r\nX: a\rb\r\n\r\n", 400},
+		"identity":     {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\n\r\n", 400},
+		"gzip":         {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400},
+		"empty coding": {"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\r\n\r\n", 400},
+		"bare lf":      {"GET / HTTP/1.1\r\nHost: h\r\nX: a\nY: b\r\n\r\n", 400},
+		"bare lf host": {"GET / HTTP/1.1\r\nHost: h\n\r\n\r\n", 400},
+		"bare lf end":  {"GET / HTTP/1.1\r\nHost: h\r\n\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n", 400},
+		"many lines":   {"GET / HTTP/1.1\r\nHost: h\r\n" + strings.Repeat("X: a\r\n", 128) + "\r\n", 431},
 		"space in key": {"GET / HTTP/1.1\r\nHost: h\r\nX Y: 1\r\n\r\n", 400},
 	} {
 		response, _, closed := exchangeRaw(t, addr, c.raw)

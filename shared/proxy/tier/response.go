@@ -14,8 +14,9 @@ import (
 	"tiercache/shared/proxy"
 )
 
-// Errors of a response's body.
+// Errors of a response, the last two of its body.
 var (
+	errSwitched = errors.New("node switched protocols unasked")
 	errUnsealed = errors.New("body of unknown length ended without its seal")
 	errSeal     = errors.New("body is not as long as its seal says")
 )
@@ -83,6 +84,9 @@ func (b *body) whole() error {
 	}
 	seal := b.response.Header.Peek(proxy.SealField)
 	if len(seal) == 0 {
+		if bare(&b.response.Header) {
+			return io.EOF
+		}
 		return errUnsealed
 	}
 	if n, err := strconv.ParseInt(string(seal), 10, 64); err != nil || n != b.read {
@@ -90,6 +94,16 @@ func (b *body) whole() error {
 	}
 	return io.EOF
 }
+
+// bare reports whether this is an error that net/http's server made for a request that it could not read. Its
+// text ends with the connection, and no handler of the node saw the request, so nothing could seal it. Our
+// proxying nodes frame and mark all that they send.
+func bare(h *fasthttp.ResponseHeader) bool {
+	return h.StatusCode() >= fasthttp.StatusBadRequest && h.ContentLength() == closeDelimited && len(h.Peek("Cache-Status")) == 0
+}
+
+// closeDelimited is fasthttp's ContentLength of a body that ends with its connection.
+const closeDelimited = -2
 
 // Close returns the connection to the pool when the body was read to its end, else closes it.
 func (b *body) Close() error {

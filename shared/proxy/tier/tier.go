@@ -33,7 +33,7 @@ const (
 	maxConns       = 1024
 	connWait       = 2 * time.Second
 	maxHeadBytes   = 96 << 10
-	attempts       = 2 // for requests that are safe to repeat, when a kept connection turns out closed
+	attempts       = 2 // when a kept connection turns out closed
 	// slack is how much longer a tier is waited for than it waits itself.
 	slack = 5 * time.Second
 )
@@ -103,11 +103,14 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 	if err := host.Do(request, response); err != nil {
 		fasthttp.ReleaseResponse(response)
 		if err = classify(err); errors.Is(err, proxy.ErrUnreachable) {
-			// A node that was restarted has none of the connections that are kept: one by one, each would
-			// fail a request and make the node look gone for longer.
-			host.CloseIdleConnections()
+			host.CloseIdleConnections() // one by one, each could fail a request and make the node look gone for longer
 		}
 		return nil, err
+	}
+	if response.StatusCode() == fasthttp.StatusSwitchingProtocols {
+		fasthttp.ReleaseResponse(response)
+		host.CloseIdleConnections() // what the node sends on this one is no HTTP
+		return nil, errSwitched
 	}
 	return receive(ctx, response), nil
 }
@@ -141,7 +144,7 @@ func (c *Client) Ping(ctx context.Context, addr string, timeout time.Duration) e
 func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) {
 	h := &request.Header
 	h.SetMethod(r.Method)
-	h.SetRequestURI(r.Target)
+	h.SetRequestURI("/") // the target is set below
 	for _, f := range r.Header {
 		h.Add(f.Name, f.Value)
 	}
@@ -150,15 +153,18 @@ func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) 
 	if c.token != "" {
 		h.Set(TokenField, c.token)
 	}
-	uri := request.URI()
-	uri.DisablePathNormalizing = true
-	uri.SetScheme("http")
-	uri.SetHost(addr)
 	if !r.SafeToRetry() {
 		// Nobody could tell a kept connection that the node has closed from one that broke under the
 		// request, which must not be sent again.
 		request.SetConnectionClose()
 	}
+	// fasthttp sends the path that it is given and the query behind it, but drops an empty one. So the query
+	// is part of the path here.
+	uri := request.URI()
+	uri.DisablePathNormalizing = true
+	uri.SetScheme("http")
+	uri.SetHost(addr)
+	uri.SetPath(r.Target)
 }
 
 func (c *Client) host(key hostKey) *fasthttp.HostClient {
@@ -174,6 +180,8 @@ func (c *Client) host(key hostKey) *fasthttp.HostClient {
 		MaxConnWaitTimeout:        connWait,
 		MaxIdleConnDuration:       idleConn,
 		MaxIdemponentCallAttempts: attempts,
+		Transport:                 transport{},
+		RetryIfErr:                always,
 		ReadBufferSize:            maxHeadBytes,
 		StreamResponseBody:        true,
 		DisablePathNormalizing:    true,
@@ -183,14 +191,18 @@ func (c *Client) host(key hostKey) *fasthttp.HostClient {
 	return h
 }
 
-func classify(err error) error {
+func isTimeout(err error) bool {
 	var timeout net.Error
+	return errors.Is(err, fasthttp.ErrTimeout) || errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, fasthttp.ErrDialTimeout)
+}
+
+func classify(err error) error {
 	switch {
 	case errors.Is(err, proxy.ErrRequestBody):
 		return err
 	case errors.Is(err, fasthttp.ErrNoFreeConns):
 		return fmt.Errorf("%w: %w", proxy.ErrBusy, err)
-	case errors.Is(err, fasthttp.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout() && !errors.Is(err, fasthttp.ErrDialTimeout):
+	case isTimeout(err):
 		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
 	}
 	return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)

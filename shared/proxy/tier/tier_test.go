@@ -37,7 +37,7 @@ func TestFetch_RequestGoesOutAsItCame(t *testing.T) {
 		seen <- r
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nServer: origin\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nContent-Length: 2\r\n\r\nok")
 	})
-	for _, target := range []string{"/a%2Fb", "//double?x", "/a/../b", "/%7e?a=%20"} {
+	for _, target := range []string{"/a%2Fb", "//double?x", "/a/../b", "/%7e?a=%20", "/a?", "/?", "//d?", "/a?b=/../c?&=%2f", "/?a//b"} {
 		request := get(target)
 		request.Header = httpcache.Fields{{Name: "Cookie", Value: "x=1; y=2"}, {Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "User-Agent", Value: "curl"}}
 		r, err := client(t).Fetch(t.Context(), addr, time.Second, request)
@@ -76,6 +76,10 @@ func TestFetch_OnlyWholeBodiesEnd(t *testing.T) {
 		"unsealed":       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n0\r\n\r\n", false},
 		"between chunks": {sealed, false},
 		"inside a chunk": {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhalf", false},
+		"until the end":  {"HTTP/1.1 200 OK\r\n\r\nhalf", false},
+		"bare error":     {"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request", true},
+		"proxied error":  {"HTTP/1.1 400 Bad Request\r\nCache-Status: regional-1; detail=x\r\n\r\nhalf", false},
+		"chunked error":  {"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", false},
 	} {
 		addr := testkit.Raw(t, func(conn net.Conn, _ *http.Request) { fmt.Fprint(conn, c.raw) })
 		r, err := client(t).Fetch(t.Context(), addr, time.Second, get("/"))
@@ -87,6 +91,34 @@ func TestFetch_OnlyWholeBodiesEnd(t *testing.T) {
 			t.Errorf("%s: read %q, %v", name, body, err)
 		}
 		r.Body.Close()
+	}
+}
+
+// net/http answers what it can not parse by itself: without a length, and without a seal.
+func TestFetch_ErrorsOfTheServerItself(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	r, err := client(t).Fetch(t.Context(), strings.TrimPrefix(server.URL, "http://"), time.Second, get("/%zz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if body, err := io.ReadAll(r.Body); r.Status != http.StatusBadRequest || string(body) != "400 Bad Request" || err != nil {
+		t.Errorf("%d %q %v", r.Status, body, err)
+	}
+}
+
+// RFC 9110, 7.8: nobody asked for it, so what follows can not be passed on.
+func TestFetch_SwitchingProtocolsIsAnError(t *testing.T) {
+	addr := testkit.Raw(t, func(c net.Conn, _ *http.Request) {
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nx")
+	})
+	c := client(t)
+	if r, err := c.Fetch(t.Context(), addr, time.Second, get("/")); err == nil || errors.Is(err, proxy.ErrUnreachable) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if n := c.host(hostKey{addr: addr, stall: time.Second + slack}).ConnsCount(); n != 0 {
+		t.Errorf("%d connections are kept", n)
 	}
 }
 
