@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,6 +31,12 @@ func (c *Control) handler() http.Handler {
 	api := humago.New(mux, c.openAPI())
 	c.registerFleet(api)
 	c.registerVersion(api)
+	c.registerPurges(api)
+	c.registerServices(api)
+	c.registerTokens(api)
+	c.registerActivity(api)
+	c.registerEvents(api)
+	c.nodes.register(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { serveUnknown(mux, w, r) })
 	return c.measured(mux)
 }
@@ -46,18 +53,6 @@ func (c *Control) openAPI() huma.Config {
 	return cfg
 }
 
-type fleetReply struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         client.Fleet
-}
-
-func (c *Control) registerFleet(api huma.API) {
-	huma.Register(api, c.operation(api, http.MethodGet, "/v1/fleet", "getFleet", "List the nodes of the fleet", token.Read),
-		func(context.Context, *struct{}) (*fleetReply, error) {
-			return &fleetReply{CacheControl: "no-store", Body: c.fleet(time.Now())}, nil
-		})
-}
-
 type versionReply struct {
 	CacheControl string `header:"Cache-Control"`
 	Body         client.Version
@@ -70,7 +65,8 @@ func (c *Control) registerVersion(api huma.API) {
 		})
 }
 
-// operation describes one operation with the limits that all have. A role of 0 makes it public.
+// operation describes one operation with the limits that all have. A role of 0 makes it public. A token
+// that is limited to some services has no access: see perService.
 func (c *Control) operation(api huma.API, method, path, id, summary string, need token.Role) huma.Operation {
 	op := huma.Operation{
 		OperationID:     id,
@@ -81,10 +77,27 @@ func (c *Control) operation(api huma.API, method, path, id, summary string, need
 		BodyReadTimeout: bodyTimeout,
 	}
 	if need != 0 {
-		op.Description = "Needs a token with the role " + need.String() + "."
-		op.Security = []map[string][]string{{bearerScheme: {}}}
-		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden}
-		op.Middlewares = huma.Middlewares{c.require(api, need)}
+		c.guard(api, &op, access{anyOf: []token.Role{need}})
 	}
 	return op
+}
+
+// perService describes an operation that asks by itself whether its caller's token reaches the services
+// concerned. The token needs one of the roles.
+func (c *Control) perService(api huma.API, method, path, id, summary string, anyOf ...token.Role) huma.Operation {
+	op := c.operation(api, method, path, id, summary, 0)
+	c.guard(api, &op, access{anyOf: anyOf, perService: true})
+	return op
+}
+
+// guard lets only those use the operation who have access.
+func (c *Control) guard(api huma.API, op *huma.Operation, need access) {
+	names := make([]string, 0, len(need.anyOf))
+	for _, role := range need.anyOf {
+		names = append(names, role.String())
+	}
+	op.Description = "Needs a token with the role " + strings.Join(names, " or ") + "."
+	op.Security = []map[string][]string{{bearerScheme: {}}}
+	op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden}
+	op.Middlewares = huma.Middlewares{c.require(api, need)}
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"tiercache/control/client"
+	"tiercache/control/members"
+	"tiercache/control/postgres"
+	"tiercache/control/sequencer"
 	"tiercache/shared/bus"
 	"tiercache/shared/node"
 	"tiercache/shared/runner"
@@ -13,92 +15,121 @@ import (
 	"tiercache/shared/token"
 )
 
-// Limits of the API's listener.
+// Limits of the API's listener. A request that waits for receipts, or that follows events, says so to
+// its connection itself.
 const (
 	readTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
 )
 
+// adminName is the name of the holder of the admin file's token.
+const adminName = "admin"
+
 // Control is what a control node's parts share.
 type Control struct {
-	node   *node.Node
-	tel    *telemetry.Telemetry
-	tokens *token.Set
-	roster *roster
+	cfg       Config
+	node      *node.Node
+	tel       *telemetry.Telemetry
+	bus       *bus.Bus // nil without NATS
+	store     *postgres.Store
+	sequencer *sequencer.Sequencer
+	members   *members.Tracker
+	tokens    *token.Set // the admin file's and the log's
+	tier      string     // the fleet's secret; empty: the endpoints for nodes are closed
+	roster    *roster
+	purges    *purges
+	nodes     *nodes
+	events    *events
 }
 
 // Build wires a control node and returns its parts in the order of their start. The error names the
-// token file when it can not be used.
+// setting that can not be used.
 func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	c, err := newControl(n, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return c.parts(cfg), nil
+	return c.parts(), nil
 }
 
 func newControl(n *node.Node, cfg Config) (*Control, error) {
-	c := &Control{node: n, tel: n.Telemetry, tokens: new(token.Set), roster: newRoster()}
-	if err := c.loadToken(cfg.AdminTokenFile); err != nil {
+	store, err := postgres.New(postgres.Config{URL: cfg.PostgresURL, Retain: cfg.Retention}, n.Log, n.Health.Component("postgres", true))
+	if err != nil {
 		return nil, err
 	}
-	if err := c.observeFleet(); err != nil {
+	c := &Control{cfg: cfg, node: n, tel: n.Telemetry, store: store, tokens: new(token.Set), roster: newRoster()}
+	if err := c.loadSecrets(); err != nil {
+		return nil, err
+	}
+	if c.bus, err = n.Bus(); err != nil {
+		return nil, err
+	}
+	c.members = members.New(store, n.Log)
+	c.sequencer = sequencer.New(sequencer.Config{}, sequencer.Deps{
+		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Polled: c.polled(), Logger: n.Log, Health: n.Health.Component("log", true),
+	})
+	c.sequencer.OnTokens(c.replaceTokens)
+	c.purges, c.nodes, c.events = newPurges(c), newNodes(c), newEvents(store, c.sequencer)
+	if err := c.observe(); err != nil {
 		return nil, fmt.Errorf("control: metrics: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Control) parts(cfg Config) []runner.Part {
+// parts in the order of their start: the log before those that need its head.
+func (c *Control) parts() []runner.Part {
 	return []runner.Part{
+		{Name: "postgres", Run: c.store.Run},
+		{Name: "members", Run: c.members.Run},
+		{Name: "sequencer", Run: c.sequencer.Run},
+		{Name: "purges", Run: c.purges.run},
+		{Name: "nodes", Run: c.nodes.run},
 		{Name: "fleet", Run: c.followFleet},
+		{Name: "seed", Run: c.seedServices},
 		runner.Server{
 			Name:         "api",
-			Addr:         cfg.Listen,
+			Addr:         c.cfg.Listen,
 			Handler:      c.handler(),
 			Log:          c.node.Log,
 			ReadTimeout:  readTimeout,
 			WriteTimeout: writeTimeout,
-			DrainTimeout: cfg.DrainTimeout,
+			DrainTimeout: c.cfg.DrainTimeout,
 		}.Part(),
+		// Behind the API, so that its streams end before the API waits for the requests in flight.
+		{Name: "events", Run: c.followers},
 	}
 }
 
-// loadToken lets the holder of the admin token in.
-func (c *Control) loadToken(path string) error {
-	secret, err := token.ReadFile(path)
+// publisher is the bus as the sequencer sees it: no interface around a nil pointer.
+func (c *Control) publisher() sequencer.Bus {
+	if c.bus == nil {
+		return nil
+	}
+	return c.bus
+}
+
+// loadSecrets lets the holder of the admin token in, and the nodes of this fleet.
+func (c *Control) loadSecrets() error {
+	secret, err := token.ReadFile(c.cfg.AdminTokenFile)
 	if err != nil {
 		return fmt.Errorf("admin_token_file: %w", err)
 	}
-	if err := c.tokens.Add(secret, token.All); err != nil {
-		return fmt.Errorf("admin_token_file %s: %w", path, err)
+	if err := c.tokens.AddHolder(secret, token.Holder{Name: adminName, Roles: token.All}); err != nil {
+		return fmt.Errorf("admin_token_file %s: %w", c.cfg.AdminTokenFile, err)
 	}
-	return nil
+	c.tier, err = c.node.TierToken()
+	return err
 }
 
-// followFleet keeps the roster of the nodes that announce themselves on the bus.
-func (c *Control) followFleet(ctx context.Context, ready func()) error {
-	if c.node.NATSURL == "" {
-		ready()
-		<-ctx.Done()
-		return nil
+// epochOf is the epoch of the write with that id, which was committed before the call: it runs the
+// sequencer and waits until this node has applied and published what it found. Errors: those of
+// sequencer.Head, of postgres.Store.EpochOf.
+func (c *Control) epochOf(ctx context.Context, id string) (uint64, error) {
+	if _, err := c.sequencer.Head(ctx); err != nil {
+		return 0, err
 	}
-	b, err := bus.Connect(ctx, c.node.BusConfig())
-	if err != nil {
-		return err
+	if epoch, ok := c.sequencer.EpochOf(id); ok {
+		return epoch, nil
 	}
-	defer b.Close()
-	stop, err := b.SubscribeHello(func(h bus.Hello) { c.roster.hear(h, time.Now()) })
-	if err != nil {
-		return err
-	}
-	defer stop()
-	ready()
-	<-ctx.Done()
-	return nil
-}
-
-// fleet lists the nodes: this one by its own knowledge, the others by what the bus brought.
-func (c *Control) fleet(now time.Time) client.Fleet {
-	c.roster.hear(c.node.Hello(), now)
-	return c.roster.fleet(now)
+	return c.store.EpochOf(ctx, id)
 }

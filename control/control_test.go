@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"tiercache/shared/bus"
 	"tiercache/shared/bus/natsd"
 	"tiercache/shared/node"
+	"tiercache/shared/policy"
 	"tiercache/shared/testkit"
 	"tiercache/shared/token"
 )
@@ -39,6 +41,7 @@ func prepare(t *testing.T, change func(*Config)) (Config, string) {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()
+	cfg.PostgresURL = testkit.Postgres(t)
 	cfg.Listen, cfg.AdminListen, cfg.AdminTokenFile, cfg.Version, cfg.LogLevel = testkit.FreeAddr(t), testkit.FreeAddr(t), path, "v1.2.3", "error"
 	if change != nil {
 		change(&cfg)
@@ -49,6 +52,12 @@ func prepare(t *testing.T, change func(*Config)) (Config, string) {
 func start(t *testing.T, change func(*Config)) *controlNode {
 	t.Helper()
 	cfg, secret := prepare(t, change)
+	return run(t, cfg, secret)
+}
+
+// run starts a node with these settings.
+func run(t *testing.T, cfg Config, secret string) *controlNode {
+	t.Helper()
 	base, err := node.New(t.Context(), Tier, cfg.Config)
 	if err != nil {
 		t.Fatal(err)
@@ -59,10 +68,10 @@ func start(t *testing.T, change func(*Config)) *controlNode {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- base.Run(ctx, c.parts(cfg)...) }()
+	go func() { done <- errors.Join(base.Run(ctx, c.parts()...), base.Close(ctx)) }()
 	n := &controlNode{Control: c, cfg: cfg, url: "http://" + cfg.Listen, token: secret}
-	n.stop = func() error { cancel(); return <-done }
-	t.Cleanup(cancel)
+	n.stop = sync.OnceValue(func() error { cancel(); return <-done })
+	t.Cleanup(func() { _ = n.stop() }) // before the database that it uses is dropped
 	eventually(t, "ready", func() bool { return base.Health.Ready() && get(t, n.url+"/v1/version", "").StatusCode == 200 })
 	return n
 }
@@ -96,6 +105,12 @@ func send(t *testing.T, method, url, authorization string) reply {
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
+	return do(t, req)
+}
+
+// do sends a request and reads the reply; nobody answering is status 0.
+func do(t *testing.T, req *http.Request) reply {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return reply{Response: &http.Response{}}
@@ -111,6 +126,8 @@ func get(t *testing.T, url, authorization string) reply {
 	t.Helper()
 	return send(t, http.MethodGet, url, authorization)
 }
+
+func asProblem(err error, p **client.Problem) bool { return errors.As(err, p) }
 
 func (n *controlNode) client(t *testing.T, secret string) *client.Client {
 	t.Helper()
@@ -222,10 +239,14 @@ func TestControl_HearsNodesOverNATS(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { _ = server.Run(ctx, func() {}) }()
-	edge := bus.Announce(
-		bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"},
-		func() bus.Hello { return bus.Hello{Tier: "edge", Node: "edge-1", Addr: "127.0.0.1:8080", Ready: true} },
-	)
+	edgeBus, err := bus.Connect(ctx, bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer edgeBus.Close()
+	edge := bus.Announce(edgeBus, func() bus.Hello {
+		return bus.Hello{Tier: "edge", Node: "edge-1", Addr: "127.0.0.1:8080", Ready: true}
+	})
 	go func() { _ = edge.Run(ctx, func() {}) }()
 
 	c := n.client(t, n.token)
@@ -268,16 +289,19 @@ func TestConfig_Validate(t *testing.T) {
 		"drain_timeout":      func(c *Config) { c.DrainTimeout = 0 },
 		"admin_listen":       func(c *Config) { c.Listen = "127.0.0.1:60000" },
 		"trace_sample_ratio": func(c *Config) { c.SampleRatio = 2 },
+		"postgres_url":       func(c *Config) { c.PostgresURL = "" },
+		"retention":          func(c *Config) { c.Retention = time.Second },
+		"services[0].name":   func(c *Config) { c.Services = []policy.Service{{}} },
 	} {
 		cfg := DefaultConfig()
-		cfg.AdminTokenFile = "x"
+		cfg.AdminTokenFile, cfg.PostgresURL = "x", "postgres://x"
 		change(&cfg)
 		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
 	}
 	cfg := DefaultConfig()
-	cfg.AdminTokenFile = "x"
+	cfg.AdminTokenFile, cfg.PostgresURL = "x", "postgres://x"
 	if err := cfg.Validate(); err != nil || cfg.AdminListen != "127.0.0.1:17070" {
 		t.Errorf("got %q, %v", cfg.AdminListen, err)
 	}

@@ -55,6 +55,17 @@ func (r *roster) hear(h bus.Hello, at time.Time) {
 	r.mu.nodes[id] = heard{hello: h, at: at}
 }
 
+// forget drops the nodes of that name, of any tier.
+func (r *roster) forget(node string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.mu.nodes {
+		if id.node == node {
+			delete(r.mu.nodes, id)
+		}
+	}
+}
+
 // dropOldest makes room. The lock is held.
 func (r *roster) dropOldest() {
 	var oldest nodeID
@@ -95,7 +106,7 @@ func describe(h bus.Hello, silence time.Duration) client.Node {
 	}
 	return client.Node{
 		Node: h.Node, Tier: h.Tier, Region: h.Region, Addr: h.Addr, Admin: h.Admin, Version: h.Version,
-		Started: h.Started, Ready: h.Ready, State: state, LastHeardMS: max(0, silence.Milliseconds()),
+		Started: h.Started, Ready: h.Ready, State: state, LastHeardMS: max(0, silence.Milliseconds()), Lease: client.LeaseNone,
 	}
 }
 

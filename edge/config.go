@@ -40,7 +40,7 @@ type Config struct {
 	// it off where clients are strangers: each traced request costs.
 	TrustTraceparent bool `yaml:"trust_traceparent" usage:"let clients decide by traceparent which requests are traced"`
 
-	// Services are the service documents.
+	// Services are the service documents, until the control log has some.
 	Services []policy.Service `yaml:"services"`
 }
 
@@ -61,8 +61,8 @@ func (c *Config) Validate() error {
 	if err := c.Config.Validate(); err != nil {
 		return err
 	}
-	if len(c.Services) == 0 {
-		return fmt.Errorf("services is empty: an edge needs at least one service document")
+	if len(c.Services) == 0 && c.ControlURL == "" {
+		return fmt.Errorf("services is empty: give at least one service document, or control_url, which has them")
 	}
 	if c.MaxFills <= 0 || c.DirectCap <= 0 || c.MaxObjectSize <= 0 || c.MaxRequestBody <= 0 {
 		return fmt.Errorf("max_fills, direct_cap, max_object_size and max_request_body must be positive")

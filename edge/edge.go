@@ -36,12 +36,23 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, follow, err := n.Follower(node.Follow{Member: true, StandAlone: len(cfg.Services) > 0})
+	if err != nil {
+		return nil, err
+	}
+	deps := proxy.Deps{Store: cache, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()}
+	if log != nil {
+		deps.Control = log
+	}
 	p, err := proxy.New(proxy.Config{
 		Node: cfg.Node, FacesClients: true, TierToken: token,
 		MaxObject: cfg.maxObject(), MaxFills: cfg.MaxFills, MaxRequestBody: int64(cfg.MaxRequestBody),
-	}, proxy.Deps{Store: cache, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()})
+	}, deps)
 	if err != nil {
 		return nil, err
+	}
+	if log != nil {
+		n.Services(log, p.SetPolicy)
 	}
 	if err := observe(n.Telemetry.Meter(), p, cache, upstream); err != nil {
 		return nil, err
@@ -49,6 +60,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	believe := func(proxy.Exchange) bool { return cfg.TrustTraceparent }
 	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, believe, p.Serve), n.Log)
 	return []runner.Part{
+		follow,
 		{Name: "peers", Run: upstream.Run},
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
 			ready()

@@ -12,5 +12,8 @@
 // public read. So no client of an edge can reach the API, even with a token, and an object may have any
 // path: one below /v1/objects/ is read through the fleet or by its API name.
 //
+// Each reply about an object has the epoch of the control log as of which it is known to be current, each
+// write the epoch of its own; a write may wait until control knows that every node has applied it.
+//
 // Start reading at Origin.ServeHTTP, which routes; serveObject is a public read, putObject a write.
 package origin

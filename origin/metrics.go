@@ -83,6 +83,9 @@ func observe(meter metric.Meter, s measured) error {
 	if err != nil {
 		return err
 	}
+	if err := observeLog(meter, s); err != nil {
+		return err
+	}
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		pool, counts := s.Pool(), s.Counts()
 		state := func(name string) metric.ObserveOption { return metric.WithAttributes(attribute.String("state", name)) }
@@ -97,5 +100,47 @@ func observe(meter metric.Meter, s measured) error {
 		o.ObserveInt64(corrupt, int64(counts.CorruptChunks))
 		return nil
 	}, connections, waited, removed, corrupt)
+	return err
+}
+
+// observeLog registers what the store has to do with the control log.
+func observeLog(meter metric.Meter, s measured) error {
+	entries, err := meter.Int64ObservableCounter("tiercache_origin_sequenced_entries",
+		metric.WithDescription("Entries that this origin has moved from the outbox into the control log."))
+	if err != nil {
+		return err
+	}
+	failures, err := meter.Int64ObservableCounter("tiercache_origin_sequence_failures",
+		metric.WithDescription("Attempts to do so that failed; control does it then."))
+	if err != nil {
+		return err
+	}
+	repeated, err := meter.Int64ObservableCounter("tiercache_origin_lookups_repeated",
+		metric.WithDescription("Lookups made again because a write of the object had no epoch yet."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		counts := s.Counts()
+		o.ObserveInt64(entries, int64(counts.Sequenced))
+		o.ObserveInt64(failures, int64(counts.SequenceFailures))
+		o.ObserveInt64(repeated, int64(counts.LookupsRepeated))
+		return nil
+	}, entries, failures, repeated)
+	return err
+}
+
+// observePublished registers the messages that Publish has sent, or could not.
+func (o *Origin) observePublished(meter metric.Meter) error {
+	messages, err := meter.Int64ObservableCounter("tiercache_origin_log_messages",
+		metric.WithDescription("Messages with entries of the control log for the bus, by result: sent or failed."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, obs metric.Observer) error {
+		obs.ObserveInt64(messages, int64(o.published.Load()), metric.WithAttributes(attribute.String("result", "sent")))
+		obs.ObserveInt64(messages, int64(o.unpublished.Load()), metric.WithAttributes(attribute.String("result", "failed")))
+		return nil
+	}, messages)
 	return err
 }

@@ -81,6 +81,7 @@ func startNode(t *testing.T, set settings) *node {
 	if set.origin != nil {
 		set.origin(n.Origin)
 	}
+	n.store.Sequenced = n.Publish
 	n.Listening = func(a net.Addr) { n.addr = a.String() }
 	n.run(health)
 	return n

@@ -30,6 +30,10 @@ type Object struct {
 	Created time.Time // when this version was written
 	Ended   time.Time // when a later write or a delete replaced it; zero for the current version
 	Deleted bool      // the version records a delete: it has no body
+
+	// Epoch is the entry of the control log as of which the object is known to be so, or the entry of
+	// the write that made it; 0: not known.
+	Epoch uint64
 }
 
 // LastModified is Created in the resolution that HTTP dates have.

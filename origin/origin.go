@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -39,8 +40,13 @@ type Origin struct {
 
 	// Listening, when set before Part's Run, hears of the bound address.
 	Listening func(net.Addr)
+	// PublishLog, when set before Publish is called, sends encoded entries to the nodes.
+	PublishLog func(entries []byte) error
 
-	tierToken string // set by loadTokens; empty: no tier is believed
+	control   *http.Client // for receipts
+	tierToken string       // set by loadTokens; empty: no tier is believed
+
+	published, unpublished atomic.Uint64 // messages of Publish
 }
 
 // New returns an origin over store. It does no I/O.
@@ -48,19 +54,23 @@ func New(cfg Config, store Store, tel *telemetry.Telemetry, log *slog.Logger) (*
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(tel.Meter(), store)
-	if err != nil {
-		return nil, fmt.Errorf("origin metrics: %w", err)
-	}
-	return &Origin{
+	o := &Origin{
 		cfg:     cfg,
 		store:   store,
 		log:     log,
 		tel:     tel,
-		metrics: m,
 		streams: make(chan struct{}, maxStreams),
 		limits:  limits{stall: stallTimeout, chunkTime: chunkTimeout},
-	}, nil
+		control: newReceiptClient(),
+	}
+	var err error
+	if o.metrics, err = newMetrics(tel.Meter(), store); err == nil {
+		err = o.observePublished(tel.Meter())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("origin metrics: %w", err)
+	}
+	return o, nil
 }
 
 // Part is the listener. It reads the token files when it starts, and ends with an error if it can not.
@@ -77,28 +87,9 @@ func (o *Origin) Part() runner.Part {
 		if err := o.loadTokens(); err != nil {
 			return err
 		}
+		defer o.control.CloseIdleConnections()
 		return server.Run(ctx, ready)
 	}}
-}
-
-func (o *Origin) loadTokens() error {
-	if o.cfg.AdminTokenFile != "" {
-		secret, err := token.ReadFile(o.cfg.AdminTokenFile)
-		if err != nil {
-			return fmt.Errorf("admin_token_file: %w", err)
-		}
-		if err := o.tokens.Add(secret, token.All); err != nil {
-			return fmt.Errorf("admin_token_file: %w", err)
-		}
-	}
-	if o.cfg.TierTokenFile == "" {
-		return nil
-	}
-	var err error
-	if o.tierToken, err = token.ReadFile(o.cfg.TierTokenFile); err != nil {
-		return fmt.Errorf("tier_token_file: %w", err)
-	}
-	return nil
 }
 
 // ServeHTTP implements http.Handler.

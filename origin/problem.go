@@ -19,6 +19,7 @@ type problem struct {
 	status int
 	detail string
 	allow  string // the methods that there are, for status 405
+	epoch  uint64 // as of which it is known to be so, for status 404
 }
 
 func (p *problem) Error() string { return p.detail }
@@ -26,6 +27,16 @@ func (p *problem) Error() string { return p.detail }
 // refuse is a problem of the client's making.
 func refuse(status int, format string, args ...any) *problem {
 	return &problem{status: status, detail: fmt.Sprintf(format, args...)}
+}
+
+// absent is err, or, if err is ErrNotFound, the problem with the epoch as of which that is known.
+func absent(err error, epoch uint64) error {
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	p := problemOf(err)
+	p.epoch = epoch
+	return p
 }
 
 // errBody marks what went wrong while a request's body was read.
@@ -91,6 +102,7 @@ func (o *Origin) fail(w *reply, r *http.Request, err error) {
 	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		h.Set("Retry-After", "1")
 	}
+	stamp(h, p.epoch)
 	if p.status != http.StatusNotFound { // how long a miss may be cached is for the service's policy to say
 		h.Set("Cache-Control", "no-store")
 	}

@@ -23,10 +23,19 @@ func (o *Origin) servePublic(w *reply, r *http.Request, t target) {
 	}
 	object, err := o.store.Lookup(r.Context(), a)
 	if err != nil {
-		o.fail(w, r, readProblem(err))
+		o.fail(w, r, readProblem(absent(err, object.Epoch)))
 		return
 	}
 	o.serveObject(w, r, &object)
+}
+
+// stamp tells a cache as of when it may count what it is given for current. The database itself was asked, so
+// that no lease is needed: the caches take it for one.
+func stamp(h http.Header, epoch uint64) {
+	if epoch > 0 {
+		h.Set(api.EpochField, strconv.FormatUint(epoch, 10))
+		h.Set("Tiercache-Lease", "live")
+	}
 }
 
 // readProblem is err for a public read. Towards its readers the origin is a gateway to the database, so
@@ -51,6 +60,7 @@ func (o *Origin) serveObject(w *reply, r *http.Request, object *Object) {
 	object.Fields.writeTo(h)
 	h.Set("ETag", object.ETag())
 	h.Set("Repr-Digest", object.Digest.Field())
+	stamp(h, object.Epoch)
 	if strings.Contains(r.Header.Get("Range"), ",") {
 		r.Header.Del("Range")
 	}

@@ -20,6 +20,9 @@ var (
 
 // Store keeps objects. It is safe for concurrent use; each call but Put and the reads of a Body
 // returns within a few seconds, whatever happens to the database.
+//
+// What Lookup, Current and Version return has the Epoch of the snapshot that it was read from; beside
+// ErrNotFound the Object has its Epoch alone, since which nothing was there.
 type Store interface {
 	// Lookup returns the current version of a, or of the same path at AnyHost if a has none.
 	// Errors: ErrNotFound, ErrUnavailable.
@@ -38,15 +41,17 @@ type Store interface {
 	List(ctx context.Context, q Query) (Page, error)
 
 	// Put stores what up.Body yields until io.EOF and makes it the current version in one
-	// transaction; until then, and after any error, readers get what was there. The bool says
-	// whether the address had no object before. Errors: those of up.Body as they are,
+	// transaction, with the write's entry in the control log; until then, and after any error, readers
+	// get what was there. The Object's Epoch is the entry's, or, when there was nothing to change, one
+	// of a read; 0: the write is committed, but its epoch is not known yet. The bool says whether the
+	// address had no object before. Errors: those of up.Body as they are,
 	// ErrPrecondition, ErrDigest, ErrUnavailable (also when it is not known whether the write was
 	// committed), ErrDiskFull, ErrExpired.
 	Put(ctx context.Context, up Upload) (Object, bool, error)
 
-	// Delete removes a; its versions are kept as long as any others. Errors: ErrNotFound,
-	// ErrPrecondition, ErrUnavailable.
-	Delete(ctx context.Context, a Address, c Conditions) error
+	// Delete removes a; its versions are kept as long as any others. It returns the write's epoch, 0
+	// while that is not known. Errors: ErrNotFound, ErrPrecondition, ErrUnavailable.
+	Delete(ctx context.Context, a Address, c Conditions) (epoch uint64, err error)
 
 	// Open returns o's body. It does no I/O; reads use ctx and hold no connection in between. It
 	// can be read for at least ten minutes after o stopped being a kept version. Errors of reads:
@@ -84,7 +89,9 @@ type Pool struct {
 }
 
 // Counts are what a Store has done since the start. UploadsAbandoned are those that became no body: they
-// were given up, or an equal body was there.
+// were given up, or an equal body was there. Sequenced are the entries that it moved into the control log,
+// LookupsRepeated the lookups made again because a write of the object was not there yet.
 type Counts struct {
 	VersionsRemoved, BodiesRemoved, UploadsAbandoned, CorruptChunks uint64
+	Sequenced, SequenceFailures, LookupsRepeated                    uint64
 }

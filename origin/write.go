@@ -46,43 +46,49 @@ func (o *Origin) admitAPI(r *http.Request, methods ...string) error {
 
 // putObject stores the request's body. What can be refused is refused before the body is read.
 func (o *Origin) putObject(w *reply, r *http.Request, a Address) error {
-	release, err := o.acquire()
+	wait, err := waitOf(r)
 	if err != nil {
 		return err
 	}
-	defer release()
-	in := &intake{body: r.Body, reply: w, limits: o.limits, max: int64(o.cfg.MaxObjectSize)}
-	up, err := o.uploadOf(r, a)
+	object, status, unchanged, err := o.storeObject(w, r, a)
 	if err != nil {
 		return err
 	}
-	up.Body = in
-	before, err := o.precheck(r, a, up.Conditions)
-	if err != nil {
-		return err
-	}
-	object, created, err := o.store.Put(r.Context(), up)
-	if err != nil {
-		return err
-	}
-	doc := describe(&object)
-	doc.Unchanged = before == object.Version
+	doc := api.Written{Object: describe(&object), Write: o.place(r.Context(), w, object.Epoch, wait)}
+	doc.Unchanged = unchanged
 	w.Header().Set("ETag", object.ETag())
 	w.Header().Set("Last-Modified", object.LastModified().Format(http.TimeFormat))
-	status := http.StatusOK
+	writeJSON(w, status, "application/json", doc)
+	return nil
+}
+
+// storeObject holds a slot for as long as the body moves, and not while the reply waits for receipts.
+func (o *Origin) storeObject(w *reply, r *http.Request, a Address) (object Object, status int, unchanged bool, err error) {
+	release, err := o.acquire()
+	if err != nil {
+		return Object{}, 0, false, err
+	}
+	defer release()
+	up, err := o.uploadOf(r, a)
+	if err != nil {
+		return Object{}, 0, false, err
+	}
+	up.Body = &intake{body: r.Body, reply: w, limits: o.limits, max: int64(o.cfg.MaxObjectSize)}
+	before, err := o.precheck(r, a, up.Conditions)
+	if err != nil {
+		return Object{}, 0, false, err
+	}
+	object, created, err := o.store.Put(r.Context(), up)
+	status = http.StatusOK
 	if created {
 		status = http.StatusCreated
 	}
-	writeJSON(w, status, "application/json", doc)
-	return nil
+	return object, status, before == object.Version, err
 }
 
 // uploadOf reads everything but the body.
 func (o *Origin) uploadOf(r *http.Request, a Address) (Upload, error) {
 	up := Upload{Address: a}
-	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return up, refuse(http.StatusBadRequest, "a write takes no query; a question mark in the object's name is written %%3F")
-	}
 	if r.Header.Get("Content-Range") != "" {
 		return up, refuse(http.StatusBadRequest, "Content-Range: parts of an object cannot be written (RFC 9110, 14.5); send the whole")
 	}
@@ -120,18 +126,26 @@ func (o *Origin) precheck(r *http.Request, a Address, c Conditions) (int64, erro
 	return current.Version, nil
 }
 
+// deleteObject answers without a body, unless the reply is to wait for receipts.
 func (o *Origin) deleteObject(w *reply, r *http.Request, a Address) error {
-	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return refuse(http.StatusBadRequest, "a delete takes no query; a question mark in the object's name is written %%3F")
+	wait, err := waitOf(r)
+	if err != nil {
+		return err
 	}
 	c, err := ConditionsOf(r.Header)
 	if err != nil {
 		return refuse(http.StatusBadRequest, "%s", err)
 	}
-	if err := o.store.Delete(r.Context(), a, c); err != nil {
+	epoch, err := o.store.Delete(r.Context(), a, c)
+	if err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
+	place := o.place(r.Context(), w, epoch, wait)
+	if wait == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, "application/json", api.Removed{Host: a.Host, Path: a.Path, Deleted: true, Write: place})
 	return nil
 }
 
@@ -153,10 +167,10 @@ func (o *Origin) getObject(w *reply, r *http.Request, a Address) error {
 		}
 		object, err = o.store.Version(r.Context(), a, number)
 		if err != nil {
-			return err
+			return absent(err, object.Epoch)
 		}
 	} else if object, err = o.store.Current(r.Context(), a); err != nil {
-		return err
+		return absent(err, object.Epoch)
 	}
 	o.serveObject(w, r, &object)
 	return nil

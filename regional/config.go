@@ -40,7 +40,7 @@ type Config struct {
 	// OriginURL is the origin of services whose upstream is "origin".
 	OriginURL string `yaml:"origin_url" usage:"URL of the origin"`
 
-	// Services are the service documents.
+	// Services are the service documents, until the control log has some.
 	Services []policy.Service `yaml:"services"`
 }
 
@@ -66,8 +66,8 @@ func (c *Config) Validate() error {
 	if c.L2 != "redis" {
 		return fmt.Errorf("l2 %q is not supported: use redis", c.L2)
 	}
-	if len(c.Services) == 0 {
-		return errors.New("services is empty: a regional node needs at least one service document")
+	if len(c.Services) == 0 && c.ControlURL == "" {
+		return errors.New("services is empty: give at least one service document, or control_url, which has them")
 	}
 	if c.L2Timeout < time.Millisecond || c.L2Timeout > 10*time.Second {
 		return fmt.Errorf("l2_timeout %s: use 1ms to 10s", c.L2Timeout)

@@ -35,18 +35,30 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	log, follow, err := n.Follower(node.Follow{Member: true, StandAlone: len(cfg.Services) > 0})
+	if err != nil {
+		return nil, err
+	}
+	deps := proxy.Deps{Store: breaker, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()}
+	if log != nil {
+		deps.Control = log
+	}
 	p, err := proxy.New(proxy.Config{
 		Node: cfg.Node, TierToken: secret,
 		MaxObject: int64(cfg.MaxObjectSize), MaxFills: cfg.MaxFills, MaxRequestBody: int64(cfg.MaxRequestBody),
-	}, proxy.Deps{Store: breaker, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()})
+	}, deps)
 	if err != nil {
 		return nil, err
+	}
+	if log != nil {
+		n.Services(log, p.SetPolicy)
 	}
 	if err := observe(n.Telemetry.Meter(), p, breaker); err != nil {
 		return nil, err
 	}
 	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, p.BelievesTrace, p.Serve), n.Log)
 	return []runner.Part{
+		follow,
 		{Name: "l2", Run: func(ctx context.Context, ready func()) error { return runL2(ctx, ready, n, store, breaker) }},
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
 			ready()

@@ -2,6 +2,12 @@ package main
 
 import "errors"
 
+// The exit statuses of client commands, beside 0 and, for any other error, 1.
+const (
+	exitUsage   = 2 // the command line is wrong
+	exitPending = 3 // done, but not every node is ready, or has applied it
+)
+
 // exitError carries an exit status other than 1 for scripts.
 type exitError struct {
 	code int

@@ -38,6 +38,12 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newNATSCommand())
 	root.AddCommand(newOriginCommand())
 	root.AddCommand(newObjectCommand())
+	root.AddCommand(newPurgeCommand())
+	root.AddCommand(newServiceCommand())
+	root.AddCommand(newTokenCommand())
+	root.AddCommand(newEventsCommand())
+	root.AddCommand(newAuditCommand())
 	root.AddCommand(newVersionCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	return root
 }

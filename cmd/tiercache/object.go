@@ -60,11 +60,16 @@ func splitObject(arg string) (host, path string, err error) {
 
 func newObjectRemove(access *originAccess) *cobra.Command {
 	var ifMatch string
+	var receipts receiptFlags
 	cmd := &cobra.Command{
 		Use:   "rm HOST/PATH",
 		Short: "Delete an object",
+		Long:  "Delete an object.\n\n" + receiptsHelp,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := receipts.validate(); err != nil {
+				return err
+			}
 			host, path, err := splitObject(args[0])
 			if err != nil {
 				return err
@@ -74,9 +79,14 @@ func newObjectRemove(access *originAccess) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			return c.Delete(cmd.Context(), host, path, ifMatch)
+			removed, err := c.Delete(cmd.Context(), client.DeleteRequest{Host: host, Path: path, IfMatch: ifMatch, Wait: receipts.duration()})
+			if err != nil {
+				return err
+			}
+			return receipts.print(cmd, removed.Host+removed.Path+" deleted", &removed, &removed.Write)
 		},
 	}
 	cmd.Flags().StringVar(&ifMatch, "if-match", "", "delete only if the object has this entity tag")
+	receipts.bind(cmd.Flags())
 	return cmd
 }

@@ -19,6 +19,7 @@ type objectPut struct {
 	contentType, cacheControl string
 	tags                      []string
 	ifMatch, ifNone           string
+	receipts                  receiptFlags
 }
 
 func newObjectPut(access *originAccess) *cobra.Command {
@@ -26,8 +27,12 @@ func newObjectPut(access *originAccess) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "put HOST/PATH FILE|-",
 		Short: "Store a file, or standard input, as an object",
+		Long:  "Store a file, or standard input, as an object.\n\n" + receiptsHelp,
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := p.receipts.validate(); err != nil {
+				return err
+			}
 			c, err := access.client(1)
 			if err != nil {
 				return err
@@ -42,6 +47,7 @@ func newObjectPut(access *originAccess) *cobra.Command {
 	f.StringArrayVar(&p.tags, "tag", nil, "tag to purge by; may be repeated")
 	f.StringVar(&p.ifMatch, "if-match", "", "write only if the object has this entity tag; * for any object")
 	f.StringVar(&p.ifNone, "if-none-match", "", "write only if the object has not this entity tag; * for no object")
+	p.receipts.bind(f)
 	return cmd
 }
 
@@ -55,7 +61,7 @@ func (p *objectPut) run(cmd *cobra.Command, c *client.Client, object, file strin
 		return err
 	}
 	defer func() { _ = body.Close() }() // read only
-	req := client.PutRequest{Host: host, Path: path, Size: size, IfMatch: p.ifMatch, IfNone: p.ifNone}
+	req := client.PutRequest{Host: host, Path: path, Size: size, IfMatch: p.ifMatch, IfNone: p.ifNone, Wait: p.receipts.duration()}
 	if req.Body, err = p.describe(&req, path, body); err != nil {
 		return err
 	}
@@ -67,8 +73,8 @@ func (p *objectPut) run(cmd *cobra.Command, c *client.Client, object, file strin
 	if o.Unchanged {
 		note = " (unchanged)"
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s%s %d bytes %s%s\n", o.Host, o.Path, o.Size, o.ETag, note)
-	return err
+	line := fmt.Sprintf("%s%s %d bytes %s%s", o.Host, o.Path, o.Size, o.ETag, note)
+	return p.receipts.print(cmd, line, &o, &o.Write)
 }
 
 // describe sets the fields to store; the type is guessed from the first bytes, which stay in the body.

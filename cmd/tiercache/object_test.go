@@ -30,6 +30,11 @@ type liveOrigin struct {
 
 func startOrigin(t *testing.T) *liveOrigin {
 	t.Helper()
+	return startOriginWith(t, func(*origin.Config) {})
+}
+
+func startOriginWith(t *testing.T, change func(*origin.Config)) *liveOrigin {
+	t.Helper()
 	o := &liveOrigin{t: t, dir: t.TempDir()}
 	t.Setenv("TIERCACHE_TOKEN", "")
 	cfg := origin.DefaultConfig()
@@ -42,6 +47,7 @@ func startOrigin(t *testing.T) *liveOrigin {
 	if err := os.WriteFile(cfg.AdminTokenFile, []byte(token.Generate()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	change(&cfg)
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}

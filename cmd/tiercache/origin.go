@@ -31,5 +31,30 @@ func originParts(n *node.Node, cfg origin.Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []runner.Part{{Name: "postgres", Run: store.Run}, o.Part()}, nil
+	follow, err := originLog(n, o)
+	if err != nil {
+		return nil, err
+	}
+	store.Sequenced = o.Publish
+	return []runner.Part{follow, {Name: "postgres", Run: store.Run}, o.Part()}, nil
+}
+
+// originLog joins the origin to the control log: it publishes what it sequences, and takes the log's tokens.
+// It is no member of the fleet: what it serves it has read from the database itself.
+func originLog(n *node.Node, o *origin.Origin) (runner.Part, error) {
+	b, err := n.Bus()
+	if err != nil {
+		return runner.Part{}, err
+	}
+	if b != nil {
+		o.PublishLog = b.PublishLog
+	}
+	f, part, err := n.Follower(node.Follow{StandAlone: true})
+	if err != nil {
+		return runner.Part{}, err
+	}
+	if f != nil {
+		f.OnTokens(o.SetTokens)
+	}
+	return part, nil
 }

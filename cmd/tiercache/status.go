@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
 	"text/tabwriter"
@@ -13,45 +11,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"tiercache/control/client"
-	"tiercache/shared/token"
 )
-
-// statusNotReady is the exit status of `status` when a node is not ready or silent.
-const statusNotReady = 3
 
 // errNotReady is what `status` ends with then; the table says which node it is.
 var errNotReady = errors.New("not every node is ready")
 
-// statusFlags are the settings of `status`.
-type statusFlags struct {
-	control, token, dataDir, output string
-}
-
 func newStatusCommand() *cobra.Command {
-	var f statusFlags
+	var access controlAccess
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the nodes of the fleet",
-		Long:  "Show the nodes of the fleet as control knows them.\nExit status: 0 every node is ready, 3 some node is not, 1 control cannot be asked.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return status(cmd, f) },
+		Long: "Show the nodes of the fleet as control knows them: what each has applied of the control log, how far it is\n" +
+			"behind, and whether it holds a lease, without which it does not call itself current.\n" +
+			"Exit status: 0 every node is ready, 3 some node is not, 1 control cannot be asked.",
+		Args: wantArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return status(cmd, &access) },
 	}
-	cmd.Flags().StringVar(&f.control, "control", client.DefaultURL, "URL of the control API")
-	cmd.Flags().StringVar(&f.token, "token", "", "token with the role read (default $"+token.Variable+", else <data-dir>/"+token.FileName+")")
-	cmd.Flags().StringVar(&f.dataDir, "data-dir", token.DataDir(), "data directory of a platform that up runs")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "table", "table or json")
+	access.bind(cmd.Flags(), "read")
 	return cmd
 }
 
-func status(cmd *cobra.Command, f statusFlags) error {
-	if f.output != "table" && f.output != "json" {
-		return fmt.Errorf("-o %q is not table or json", f.output)
-	}
-	secret, err := token.Find(f.token, f.dataDir)
-	if err != nil {
-		return err
-	}
-	c, err := client.New(client.Config{URL: f.control, Token: secret})
+func status(cmd *cobra.Command, access *controlAccess) error {
+	c, err := access.client()
 	if err != nil {
 		return err
 	}
@@ -59,29 +40,32 @@ func status(cmd *cobra.Command, f statusFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := printFleet(cmd.OutOrStdout(), f.output, fleet); err != nil {
+	if err := access.print(cmd.OutOrStdout(), fleet, func(w *tabwriter.Writer) { fleetTable(w, &fleet) }); err != nil {
 		return err
 	}
 	if !fleet.Ready {
-		return &exitError{code: statusNotReady, err: errNotReady}
+		return &exitError{code: exitPending, err: errNotReady}
 	}
 	return nil
 }
 
-func printFleet(w io.Writer, output string, fleet client.Fleet) error {
-	if output == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(fleet)
-	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NODE\tTIER\tREGION\tADDRESS\tADMIN\tVERSION\tUP\tSTATE\tHEARD") // errors come out at Flush
+func fleetTable(w *tabwriter.Writer, fleet *client.Fleet) {
+	fmt.Fprintln(w, "NODE\tTIER\tREGION\tADDRESS\tADMIN\tVERSION\tUP\tSTATE\tHEARD\tAPPLIED\tLAG\tLEASE")
 	for _, n := range fleet.Nodes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s ago\n",
+		applied, lag := leaseColumns(&n)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s ago\t%s\t%s\t%s\n",
 			printable(n.Node), printable(n.Tier), printable(n.Region), link(n.Addr), link(n.Admin), printable(n.Version),
-			time.Since(n.Started).Round(time.Second), nodeState(n), (time.Duration(n.LastHeardMS) * time.Millisecond).Round(100*time.Millisecond))
+			time.Since(n.Started).Round(time.Second), nodeState(n), (time.Duration(n.LastHeardMS) * time.Millisecond).Round(100*time.Millisecond),
+			applied, lag, printable(n.Lease))
 	}
-	return table.Flush()
+}
+
+// leaseColumns are how far a node has got with the control log; those that are no members do not say.
+func leaseColumns(n *client.Node) (applied, lag string) {
+	if n.Applied == 0 {
+		return "-", "-"
+	}
+	return fmt.Sprint(n.Applied), (time.Duration(n.LagMS) * time.Millisecond).String()
 }
 
 // nodeState puts what a node says about itself and whether it was heard into a word.

@@ -38,7 +38,7 @@ const twoNodes = `{"ready":%READY%,"nodes":[
  {"node":"edge-1","tier":"edge","region":"r1\u001b[31m","addr":"127.0.0.1:8080","ready":%READY%,"state":"live","last_heard_ms":900}]}`
 
 func TestStatus_TableAndExitStatus(t *testing.T) {
-	for ready, want := range map[string]int{"true": 0, "false": statusNotReady} {
+	for ready, want := range map[string]int{"true": 0, "false": exitPending} {
 		out, err := runStatus(t, strings.ReplaceAll(twoNodes, "%READY%", ready), "--token", "tct_x")
 		code := 0
 		if err != nil {

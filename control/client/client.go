@@ -2,10 +2,8 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,7 +14,7 @@ const (
 	// DefaultURL is where control listens unless told otherwise.
 	DefaultURL = "http://127.0.0.1:7070"
 
-	// timeout bounds a request with its reply.
+	// timeout bounds a request with its reply, unless control is asked to wait for longer.
 	timeout = 10 * time.Second
 
 	// maxReply bounds a reply's body, in bytes.
@@ -55,7 +53,6 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("control URL is not of the form %s", DefaultURL) // not repeated: it may carry a password
 	}
 	return &Client{base: strings.TrimSuffix(cfg.URL, "/"), token: cfg.Token, http: &http.Client{
-		Timeout: timeout,
 		// A redirect would carry the token to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -73,30 +70,4 @@ func (c *Client) Version(ctx context.Context) (Version, error) {
 	var v Version
 	err := c.get(ctx, "/v1/version", &v)
 	return v, err
-}
-
-func (c *Client) get(ctx context.Context, path string, reply any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
-	if err != nil {
-		return fmt.Errorf("ask control: %w", err)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w: is it running? `tiercache up` or `tiercache control` starts it, --control names another: %w", ErrUnreachable, err)
-	}
-	defer func() { _ = resp.Body.Close() }() // read to the end or not wanted
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
-		return fmt.Errorf("%w: the reply broke off: %w", ErrUnreachable, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return problem(resp, body)
-	}
-	if err := json.Unmarshal(body, reply); err != nil {
-		return fmt.Errorf("%s did not answer as control does: %w", req.URL.Redacted(), err)
-	}
-	return nil
 }

@@ -4,20 +4,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Problem is an error that control answered with (RFC 9457).
 type Problem struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
+	Status int       `json:"status"`
+	Title  string    `json:"title"`
+	Detail string    `json:"detail"`
+	Errors []Mistake `json:"errors,omitempty"`
+}
+
+// Mistake is one thing that is wrong with a request.
+type Mistake struct {
+	Message string `json:"message"`
+	// Location is the field, such as rules[1].ttl of a document or body.name of a JSON body.
+	Location string `json:"location,omitempty"`
+	// Line and Column say where it stands in a document, from 1; 0: not known.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+}
+
+func (m Mistake) String() string {
+	text := m.Message
+	if m.Location != "" {
+		text = m.Location + ": " + text
+	}
+	if m.Line > 0 {
+		text = fmt.Sprintf("%d:%d: %s", m.Line, m.Column, text)
+	}
+	return text
 }
 
 func (p *Problem) Error() string {
-	if p.Detail == "" {
-		return fmt.Sprintf("control answered %d %s", p.Status, p.Title)
+	parts := []string{fmt.Sprintf("control answered %d %s", p.Status, p.Title)}
+	if p.Detail != "" {
+		parts = append(parts, p.Detail)
 	}
-	return fmt.Sprintf("control answered %d %s: %s", p.Status, p.Title, p.Detail)
+	for _, m := range p.Errors {
+		parts = append(parts, m.String())
+	}
+	return strings.Join(parts, ": ")
 }
 
 // problem turns a reply that is no success into an error.

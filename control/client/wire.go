@@ -10,7 +10,8 @@ const (
 
 // Fleet is the reply of GET /v1/fleet.
 type Fleet struct {
-	Ready bool   `json:"ready" doc:"Whether every node is live and ready"`
+	Ready bool   `json:"ready" doc:"Whether every node is live and ready, and no member is fenced"`
+	Head  uint64 `json:"head" doc:"Epoch of the last entry of the control log that this control node has applied; 0: none yet"`
 	Nodes []Node `json:"nodes" doc:"By tier and name"`
 }
 
@@ -26,7 +27,18 @@ type Node struct {
 	Ready       bool      `json:"ready" doc:"What it said last about itself"`
 	State       string    `json:"state" enum:"live,silent"`
 	LastHeardMS int64     `json:"last_heard_ms" doc:"Milliseconds since it was heard last"`
+
+	Applied uint64 `json:"applied" doc:"Epoch through which it has applied the control log, as it said last; 0 for nodes that do not say"`
+	LagMS   int64  `json:"lag_ms" doc:"Milliseconds since control saw the first entry that the node lacks; 0: none is missing"`
+	Lease   string `json:"lease" enum:"live,fenced,none" doc:"live: purges wait for it; fenced: it cannot call itself current; none: it is no member, so that no purge waits for it"`
 }
+
+// Leases of a node as control sees them.
+const (
+	LeaseLive   = "live"
+	LeaseFenced = "fenced"
+	LeaseNone   = "none"
+)
 
 // Version is the reply of GET /v1/version.
 type Version struct {

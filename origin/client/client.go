@@ -17,7 +17,7 @@ import (
 
 // Limits on what the client waits for and takes from a server.
 const (
-	headerTimeout   = 60 * time.Second
+	headerTimeout   = time.Minute + api.MaxWait
 	continueTimeout = 2 * time.Second
 	dialTimeout     = 5 * time.Second
 	maxProblem      = 64 << 10

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func serve(t *testing.T, h http.HandlerFunc) *Client {
@@ -55,7 +56,7 @@ func TestErrors_TellTheDetailAndNeverTheToken(t *testing.T) {
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		}
 	})
-	err := c.Delete(context.Background(), "h", "/x", `"t"`)
+	_, err := c.Delete(context.Background(), DeleteRequest{Host: "h", Path: "/x", IfMatch: `"t"`})
 	var answer *Error
 	if !errors.As(err, &answer) || answer.Status != 412 || !strings.Contains(err.Error(), "read it again (request R1)") {
 		t.Errorf("got %v", err)
@@ -99,5 +100,33 @@ func TestList_FollowsThePages(t *testing.T) {
 		if err == nil {
 			t.Error("half a document passes")
 		}
+	}
+}
+
+func TestWrites_CarryTheWaitAndTheEpoch(t *testing.T) {
+	var query string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		query = r.URL.RawQuery
+		switch {
+		case r.Method == http.MethodDelete && query == "":
+			w.Header().Set("Tiercache-Epoch", "7")
+			w.WriteHeader(http.StatusNoContent)
+		case r.Method == http.MethodDelete:
+			fmt.Fprint(w, `{"host":"h","path":"/x","deleted":true,"epoch":8,"receipt":{"epoch":8,"state":"complete","nodes":[{"node":"n","state":"fenced"}]}}`)
+		default:
+			fmt.Fprint(w, `{"host":"h","epoch":null,"note":"later","receipt":{"state":"pending","nodes":[]}}`)
+		}
+	})
+	d, err := c.Delete(context.Background(), DeleteRequest{Host: "h", Path: "/x"})
+	if err != nil || d.Epoch == nil || *d.Epoch != 7 || d.Receipt != nil {
+		t.Errorf("a delete: %+v, %v", d, err)
+	}
+	d, err = c.Delete(context.Background(), DeleteRequest{Host: "h", Path: "/x", Wait: 2 * time.Second})
+	if err != nil || query != "wait=2s" || *d.Epoch != 8 || !d.Receipt.Complete() || d.Receipt.Nodes[0].State != "fenced" {
+		t.Errorf("a delete that waits: %+v with %q, %v", d, query, err)
+	}
+	p, err := c.Put(context.Background(), PutRequest{Host: "h", Path: "/x", Body: strings.NewReader("x"), Size: 1, Wait: time.Minute})
+	if err != nil || query != "wait=1m0s" || p.Host != "h" || p.Epoch != nil || p.Note != "later" || p.Receipt.Complete() {
+		t.Errorf("a put that waits: %+v with %q, %v", p, query, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"tiercache/origin/api"
 )
@@ -25,13 +26,22 @@ type PutRequest struct {
 	Fields     map[string]string // response fields to store, such as Content-Type
 	IfMatch    string            // entity tag or *; empty: no condition
 	IfNone     string            // If-None-Match; empty: no condition
+	Wait       time.Duration     // for the receipts of all nodes, up to api.MaxWait; 0: not at all
+}
+
+// waitQuery asks for receipts.
+func waitQuery(wait time.Duration) string {
+	if wait <= 0 {
+		return ""
+	}
+	return url.Values{api.WaitParameter: {wait.String()}}.Encode()
 }
 
 // Put stores an object.
-func (c *Client) Put(ctx context.Context, p PutRequest) (api.Object, error) {
-	req, err := c.request(ctx, http.MethodPut, p.Host, p.Path, "", io.NopCloser(p.Body))
+func (c *Client) Put(ctx context.Context, p PutRequest) (api.Written, error) {
+	req, err := c.request(ctx, http.MethodPut, p.Host, p.Path, waitQuery(p.Wait), io.NopCloser(p.Body))
 	if err != nil {
-		return api.Object{}, err
+		return api.Written{}, err
 	}
 	req.ContentLength = p.Size
 	if p.Size == 0 {
@@ -55,10 +65,11 @@ func (c *Client) Put(ctx context.Context, p PutRequest) (api.Object, error) {
 	}
 	resp, err := c.do(req)
 	if err != nil {
-		return api.Object{}, err
+		return api.Written{}, err
 	}
-	var o api.Object
-	return o, document(resp, &o)
+	var o api.Written
+	err = document(resp, &o)
+	return o, err
 }
 
 // Get returns the object's response; the caller closes its body. Version 0 is the current one.
@@ -74,20 +85,35 @@ func (c *Client) Get(ctx context.Context, host, path string, version int64) (*ht
 	return c.do(req)
 }
 
-// Delete removes an object; ifMatch may be empty.
-func (c *Client) Delete(ctx context.Context, host, path, ifMatch string) error {
-	req, err := c.request(ctx, http.MethodDelete, host, path, "", nil)
+// DeleteRequest is one delete.
+type DeleteRequest struct {
+	Host, Path string
+	IfMatch    string        // entity tag or *; empty: no condition
+	Wait       time.Duration // as in PutRequest
+}
+
+// Delete removes an object.
+func (c *Client) Delete(ctx context.Context, d DeleteRequest) (api.Removed, error) {
+	removed := api.Removed{Host: d.Host, Path: d.Path, Deleted: true}
+	req, err := c.request(ctx, http.MethodDelete, d.Host, d.Path, waitQuery(d.Wait), nil)
 	if err != nil {
-		return err
+		return removed, err
 	}
-	if ifMatch != "" {
-		req.Header.Set("If-Match", ifMatch)
+	if d.IfMatch != "" {
+		req.Header.Set("If-Match", d.IfMatch)
 	}
 	resp, err := c.do(req)
 	if err != nil {
-		return err
+		return removed, err
 	}
-	return resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		err := document(resp, &removed)
+		return removed, err
+	}
+	if epoch, err := strconv.ParseUint(resp.Header.Get(api.EpochField), 10, 64); err == nil {
+		removed.Epoch = &epoch
+	}
+	return removed, resp.Body.Close()
 }
 
 // Versions lists the kept versions of an object, the newest first.

@@ -59,7 +59,7 @@ func TestCleanUp_RemovesVersionsByAgeButNeverTheCurrentOne(t *testing.T) {
 	write(t, s, "/a", []byte("1"))
 	write(t, s, "/a", []byte("2"))
 	write(t, s, "/gone", []byte("3"))
-	if err := s.Delete(context.Background(), addr("/gone"), origin.Conditions{}); err != nil {
+	if _, err := s.Delete(context.Background(), addr("/gone"), origin.Conditions{}); err != nil {
 		t.Fatal(err)
 	}
 	cleanUp(t, s)
@@ -157,7 +157,7 @@ func TestCleanUp_RemovesAbandonedUploads(t *testing.T) {
 	if err := u.stage(context.Background(), pattern(origin.ChunkSize, "late")); !errors.Is(err, origin.ErrExpired) {
 		t.Errorf("a chunk that comes too late: %v", err)
 	}
-	_, _, err = s.replace(context.Background(), origin.Upload{Address: addr("/late"), Fields: origin.Fields{}}, u, u.digest())
+	_, err = s.replace(context.Background(), origin.Upload{Address: addr("/late"), Fields: origin.Fields{}}, u, u.digest())
 	if !errors.Is(err, origin.ErrExpired) {
 		t.Errorf("an end that comes too late: %v", err)
 	}
@@ -190,7 +190,7 @@ func TestCleanUp_BesideWriters(t *testing.T) {
 					t.Error(err)
 				}
 				if i%5 == 4 {
-					if err := s.Delete(context.Background(), up.Address, origin.Conditions{}); err != nil && !errors.Is(err, origin.ErrNotFound) {
+					if _, err := s.Delete(context.Background(), up.Address, origin.Conditions{}); err != nil && !errors.Is(err, origin.ErrNotFound) {
 						t.Error(err)
 					}
 				}

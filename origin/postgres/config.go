@@ -90,5 +90,9 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	p.ConnConfig.RuntimeParams["statement_timeout"] = "10s"
 	p.ConnConfig.RuntimeParams["lock_timeout"] = "2s"
 	p.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
+	p.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // tiercache.sequence() insists
+	// Every query has its index. A plan that was made while a table was as good as empty must not go on to
+	// scan what it has become: the outbox is empty now and has a hundred thousand dead rows a minute later.
+	p.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
 	return p, nil
 }

@@ -11,9 +11,9 @@ import (
 	"tiercache/origin"
 )
 
-// versionColumns are what scanVersion reads, from versions v left joined to bodies b.
+// versionColumns are what a scan reads, from versions v left joined to bodies b.
 const versionColumns = `v.host, v.path, v.id, v.fields, v.created_at, v.ended_at, v.deleted,
-	coalesce(v.body_id::text, ''), coalesce(b.sha256, ''), coalesce(b.size, 0)`
+	coalesce(v.body_id::text, '') AS body, coalesce(b.sha256, '') AS sha256, coalesce(b.size, 0) AS size`
 
 const currentFrom = ` FROM origin.objects o
 	JOIN origin.versions v ON v.id = o.version_id
@@ -21,33 +21,49 @@ const currentFrom = ` FROM origin.objects o
 
 const versionFrom = ` FROM origin.versions v LEFT JOIN origin.bodies b ON b.id = v.body_id`
 
-func scanVersion(row pgx.CollectableRow) (origin.Object, error) {
-	var o origin.Object
-	var digest []byte
-	var ended *time.Time
-	err := row.Scan(&o.Host, &o.Path, &o.Version, &o.Fields, &o.Created, &ended, &o.Deleted, &o.BodyID, &digest, &o.Size)
-	copy(o.Digest[:], digest)
-	if ended != nil {
-		o.Ended = *ended
+// scan fills an object from versionColumns.
+type scan struct {
+	object *origin.Object
+	digest []byte
+	ended  *time.Time
+}
+
+func newScan(o *origin.Object) *scan { return &scan{object: o} }
+
+// targets are what the columns are scanned into, in their order.
+func (c *scan) targets() []any {
+	o := c.object
+	return []any{&o.Host, &o.Path, &o.Version, &o.Fields, &o.Created, &c.ended, &o.Deleted, &o.BodyID, &c.digest, &o.Size}
+}
+
+// finish takes over what had to be scanned into something else.
+func (c *scan) finish() {
+	copy(c.object.Digest[:], c.digest)
+	if c.ended != nil {
+		c.object.Ended = *c.ended
 	}
+}
+
+func scanVersion(row pgx.CollectableRow) (o origin.Object, err error) {
+	s := newScan(&o)
+	err = row.Scan(s.targets()...)
+	s.finish()
 	return o, err
 }
 
 // Lookup implements origin.Store.
 func (s *Store) Lookup(ctx context.Context, a origin.Address) (origin.Object, error) {
-	return s.one(ctx, `SELECT `+versionColumns+currentFrom+`
-		WHERE o.path = $2 AND o.host IN ($1, '*') ORDER BY o.host = '*' LIMIT 1`, a.Host, a.Path)
+	return s.one(ctx, a.Path, currentFrom+` WHERE o.path = $2 AND o.host IN ($3, '*') ORDER BY o.host = '*' LIMIT 1`, a.Host)
 }
 
 // Current implements origin.Store.
 func (s *Store) Current(ctx context.Context, a origin.Address) (origin.Object, error) {
-	return s.one(ctx, `SELECT `+versionColumns+currentFrom+` WHERE o.host = $1 AND o.path = $2`, a.Host, a.Path)
+	return s.one(ctx, a.Path, currentFrom+` WHERE o.path = $2 AND o.host = $3`, a.Host)
 }
 
 // Version implements origin.Store.
 func (s *Store) Version(ctx context.Context, a origin.Address, version int64) (origin.Object, error) {
-	return s.one(ctx, `SELECT `+versionColumns+versionFrom+`
-		WHERE v.host = $1 AND v.path = $2 AND v.id = $3 AND NOT v.deleted`, a.Host, a.Path, version)
+	return s.one(ctx, a.Path, versionFrom+` WHERE v.path = $2 AND v.host = $3 AND v.id = $4 AND NOT v.deleted`, a.Host, version)
 }
 
 // maxVersions bounds a list of versions; KeepVersions is lower in any sensible setup.
@@ -75,17 +91,6 @@ func (s *Store) List(ctx context.Context, q origin.Query) (origin.Page, error) {
 	}
 	objects = objects[:q.Limit]
 	return origin.Page{Objects: objects, Next: objects[q.Limit-1].Path}, nil
-}
-
-func (s *Store) one(ctx context.Context, sql string, args ...any) (origin.Object, error) {
-	objects, err := s.many(ctx, sql, args...)
-	if err == nil && len(objects) == 0 {
-		err = origin.ErrNotFound
-	}
-	if err != nil {
-		return origin.Object{}, err
-	}
-	return objects[0], nil
 }
 
 func (s *Store) many(ctx context.Context, sql string, args ...any) (objects []origin.Object, err error) {

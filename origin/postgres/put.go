@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,15 +30,44 @@ func (s *Store) Put(ctx context.Context, up origin.Upload) (origin.Object, bool,
 		u.abandon(ctx)
 		return origin.Object{}, false, fmt.Errorf("%w: it has %s", origin.ErrDigest, digest.Field())
 	}
-	object, created, err := s.replace(ctx, up, u, digest)
-	if err != nil || object.BodyID != u.id {
+	r, err := s.replace(ctx, up, u, digest)
+	if err != nil || r.object.BodyID != u.id {
 		u.abandon(ctx)
 	}
-	return object, created, err
+	if err != nil {
+		return origin.Object{}, false, err
+	}
+	r.object.Epoch = s.epochOf(ctx, up.Address, r.entry)
+	return r.object, r.created, nil
+}
+
+// epochOf is the epoch of a write that is committed, 0 while it cannot be told: control sequences the write
+// then. A write that changed nothing made no entry: the epoch is one as of which what was there is known to be
+// current.
+func (s *Store) epochOf(ctx context.Context, a origin.Address, entry string) uint64 {
+	if entry == "" {
+		current, err := s.Current(ctx, a)
+		if err != nil && !errors.Is(err, origin.ErrNotFound) { // a delete that came right behind has a later epoch
+			return 0
+		}
+		return current.Epoch
+	}
+	epoch, err := s.sequence(ctx, entry)
+	if err != nil { // counted and logged where it happened
+		return 0
+	}
+	return epoch
+}
+
+// replaced is what replace did.
+type replaced struct {
+	object  origin.Object
+	created bool
+	entry   string // id of the write's entry in the outbox; empty: nothing was changed
 }
 
 // replace makes the upload the current version of its address, in one transaction.
-func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest origin.Digest) (object origin.Object, created bool, err error) {
+func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest origin.Digest) (r replaced, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := lockAddress(ctx, tx, up.Address)
 		if err != nil {
@@ -47,20 +77,21 @@ func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest
 			return origin.ErrPrecondition
 		}
 		if current != nil && current.Same(digest, up.Fields) {
-			object = *current
+			r.object = *current
 			return nil
 		}
-		created = current == nil
-		object = origin.Object{Address: up.Address, Digest: digest, Size: u.size, Fields: up.Fields}
-		if object.BodyID, err = u.finish(ctx, tx, digest); err != nil {
+		r.created = current == nil
+		r.object = origin.Object{Address: up.Address, Digest: digest, Size: u.size, Fields: up.Fields}
+		if r.object.BodyID, err = u.finish(ctx, tx, digest); err != nil {
 			return err
 		}
-		return s.switchVersion(ctx, tx, &object, current)
+		if err := s.switchVersion(ctx, tx, &r.object, current); err != nil {
+			return err
+		}
+		r.entry, err = announce(ctx, tx, up.Address)
+		return err
 	})
-	if err != nil {
-		return origin.Object{}, false, err
-	}
-	return object, created, nil
+	return r, err
 }
 
 // lockAddress creates the address' row if need be, locks it until the transaction ends and returns the
@@ -123,8 +154,9 @@ const releaseGone = `released AS (
 	) SELECT count(*) FROM gone`
 
 // Delete implements origin.Store. What remains is a version that records the delete.
-func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Conditions) error {
-	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Conditions) (uint64, error) {
+	var entry string
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := lockExisting(ctx, tx, a)
 		switch {
 		case err != nil:
@@ -141,8 +173,16 @@ func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Condition
 			VALUES ($1, $2, '{}', true, clock_timestamp())`, a.Host, a.Path); err != nil {
 			return fmt.Errorf("record the delete: %w", err)
 		}
-		return s.endVersion(ctx, tx, current)
+		if err := s.endVersion(ctx, tx, current); err != nil {
+			return err
+		}
+		entry, err = announce(ctx, tx, a)
+		return err
 	})
+	if err != nil {
+		return 0, err
+	}
+	return s.epochOf(ctx, a, entry), nil
 }
 
 // lockExisting locks the address' row if there is one and returns its current version, else nil.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tiercache/origin"
+	"tiercache/shared/controllog"
 	"tiercache/shared/runner"
 )
 
@@ -24,7 +25,13 @@ type Store struct {
 	// awayUntil is the Unix time, in ns, until which no request tries to connect.
 	awayUntil atomic.Int64
 
+	// Sequenced, when set before Run, hears of the entries that this store has moved into the control log,
+	// in their order. It must not block.
+	Sequenced  func([]controllog.Row)
+	sequencing sequencing
+
 	versionsRemoved, bodiesRemoved, uploadsAbandoned, corruptChunks atomic.Uint64
+	sequenced, sequenceFailures, lookupsRepeated                    atomic.Uint64
 }
 
 // New returns a Store that reports the database's state to health. It does no I/O.
@@ -33,7 +40,7 @@ func New(cfg Config, log *slog.Logger, health *runner.Component) (*Store, error)
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Store{cfg: cfg, log: log, health: health}, nil
+	return &Store{cfg: cfg, log: log, health: health, sequencing: sequencing{turn: make(chan struct{}, 1)}}, nil
 }
 
 // Pool returns the state of the connections, the zero value before there are any.
@@ -58,6 +65,9 @@ func (s *Store) Counts() origin.Counts {
 		BodiesRemoved:    s.bodiesRemoved.Load(),
 		UploadsAbandoned: s.uploadsAbandoned.Load(),
 		CorruptChunks:    s.corruptChunks.Load(),
+		Sequenced:        s.sequenced.Load(),
+		SequenceFailures: s.sequenceFailures.Load(),
+		LookupsRepeated:  s.lookupsRepeated.Load(),
 	}
 }
 

@@ -34,7 +34,20 @@ func open(t *testing.T, cfg Config) *Store {
 	return s
 }
 
-func start(t *testing.T, cfg Config) (*Store, func()) {
+func start(t testing.TB, cfg Config) (*Store, func()) {
+	t.Helper()
+	return startWith(t, cfg, func(*Store) {})
+}
+
+// openWith is open with a chance to change the store before it runs.
+func openWith(t testing.TB, cfg Config, change func(*Store)) *Store {
+	t.Helper()
+	s, stop := startWith(t, cfg, change)
+	t.Cleanup(stop)
+	return s
+}
+
+func startWith(t testing.TB, cfg Config, change func(*Store)) (*Store, func()) {
 	t.Helper()
 	if cfg.CleanInterval == 0 {
 		cfg.CleanInterval = time.Hour // tests call CleanUp
@@ -43,6 +56,7 @@ func start(t *testing.T, cfg Config) (*Store, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	change(s)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx, func() {}) }()
@@ -79,7 +93,7 @@ func read(t *testing.T, s *Store, o origin.Object) []byte {
 	return b
 }
 
-func count(t *testing.T, s *Store, what string) (n int) {
+func count(t testing.TB, s *Store, what string) (n int) {
 	t.Helper()
 	if err := s.pool.Load().QueryRow(context.Background(), "SELECT count(*) FROM "+what).Scan(&n); err != nil {
 		t.Fatal(err)
@@ -87,7 +101,7 @@ func count(t *testing.T, s *Store, what string) (n int) {
 	return n
 }
 
-func execute(t *testing.T, s *Store, sql string, args ...any) {
+func execute(t testing.TB, s *Store, sql string, args ...any) {
 	t.Helper()
 	if _, err := s.pool.Load().Exec(context.Background(), sql, args...); err != nil {
 		t.Fatal(err)
@@ -297,7 +311,7 @@ func TestLookup_AnyHostServesWhereTheHostHasNothing(t *testing.T) {
 	if got := lookup("own.example") + " " + lookup("other.example"); got != "own any" {
 		t.Errorf("got %s", got)
 	}
-	if err := s.Delete(ctx, origin.Address{Host: "own.example", Path: "/p"}, origin.Conditions{}); err != nil {
+	if _, err := s.Delete(ctx, origin.Address{Host: "own.example", Path: "/p"}, origin.Conditions{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := lookup("own.example"); got != "any" {
@@ -311,7 +325,7 @@ func TestLookup_AnyHostServesWhereTheHostHasNothing(t *testing.T) {
 func TestDelete(t *testing.T) {
 	s := open(t, Config{})
 	ctx := context.Background()
-	if err := s.Delete(ctx, addr("/d"), origin.Conditions{}); !errors.Is(err, origin.ErrNotFound) {
+	if _, err := s.Delete(ctx, addr("/d"), origin.Conditions{}); !errors.Is(err, origin.ErrNotFound) {
 		t.Errorf("absent: %v", err)
 	}
 	o := write(t, s, "/d", []byte("1"))
@@ -319,10 +333,10 @@ func TestDelete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete(ctx, addr("/d"), other); !errors.Is(err, origin.ErrPrecondition) {
+	if _, err := s.Delete(ctx, addr("/d"), other); !errors.Is(err, origin.ErrPrecondition) {
 		t.Errorf("other tag: %v", err)
 	}
-	if err := s.Delete(ctx, addr("/d"), origin.Conditions{}); err != nil {
+	if _, err := s.Delete(ctx, addr("/d"), origin.Conditions{}); err != nil {
 		t.Fatal(err)
 	}
 	versions, err := s.Versions(ctx, addr("/d"))

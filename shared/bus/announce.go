@@ -19,23 +19,16 @@ const (
 	goodbyeTimeout = 500 * time.Millisecond
 )
 
-// Announce is the part by which a node is on the bus: it connects as cfg says and sends what hello
-// returns every second, at once when its Ready changes or the connection comes back, and once more,
-// not ready, when it stops. It is ready at once and never fails
-// for want of NATS. Without a URL it does nothing.
-func Announce(cfg Config, hello func() Hello) runner.Part {
+// Announce is the part by which a node is known on the bus: it sends what hello returns every second, at
+// once when its Ready changes or the connection comes back, and once more, not ready, when it stops. It
+// is ready at once and never fails for want of NATS. Without a bus it does nothing.
+func Announce(b *Bus, hello func() Hello) runner.Part {
 	return runner.Part{Name: component, Run: func(ctx context.Context, ready func()) error {
-		if cfg.URL == "" {
-			ready()
+		ready()
+		if b == nil {
 			<-ctx.Done()
 			return nil
 		}
-		b, err := Connect(ctx, cfg)
-		if err != nil {
-			return err
-		}
-		defer b.Close()
-		ready()
 		return b.announce(ctx, hello)
 	}}
 }

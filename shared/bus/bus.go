@@ -57,6 +57,7 @@ func (c Config) Validate() error {
 // Bus is a connection to NATS, there or on its way back. It is safe for concurrent use.
 type Bus struct {
 	conn   *nats.Conn
+	role   string
 	log    *slog.Logger
 	health *runner.Component
 
@@ -88,7 +89,7 @@ func Connect(_ context.Context, cfg Config) (*Bus, error) {
 
 func newBus(cfg Config) *Bus {
 	health := cmp.Or(cfg.Health, runner.NewHealth())
-	b := &Bus{log: cfg.Log, health: health.Component(component, false)}
+	b := &Bus{role: cfg.Role, log: cfg.Log, health: health.Component(component, false)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -174,7 +175,13 @@ func (b *Bus) publish(subject string, payload []byte) error {
 // subscribe calls handle for each message, one at a time, until the returned function is called. It
 // survives reconnects.
 func (b *Bus) subscribe(subject string, handle func(subject string, payload []byte)) (stop func(), err error) {
-	sub, err := b.conn.Subscribe(subject, func(m *nats.Msg) { handle(m.Subject, m.Data) })
+	return b.consume(subject, "", func(m *nats.Msg) { handle(m.Subject, m.Data) })
+}
+
+// consume is subscribe for messages that may want a reply. Of the members of a group one gets each message;
+// without a group everybody does.
+func (b *Bus) consume(subject, group string, handle nats.MsgHandler) (stop func(), err error) {
+	sub, err := b.conn.QueueSubscribe(subject, group, handle)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe %s: %w", subject, err)
 	}
@@ -183,6 +190,9 @@ func (b *Bus) subscribe(subject string, handle func(subject string, payload []by
 	}
 	return func() { _ = sub.Unsubscribe() }, nil // fails only when it or the connection is closed already
 }
+
+// Connected reports whether there is a connection at the moment.
+func (b *Bus) Connected() bool { return b.conn.IsConnected() }
 
 // Flush waits until the server has read what was published before.
 func (b *Bus) Flush(ctx context.Context) error { return b.conn.FlushWithContext(ctx) }

@@ -143,8 +143,7 @@ func TestAnnounce_IsHeardFromBeforeTheServerIsThereAndAfterItCameBack(t *testing
 	control := connect(t, url, dir, "control", health)
 	heard := listen(t, control)
 	want := hello("edge", "edge-1")
-	edge := bus.Config{URL: url, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"}
-	startPart(t, bus.Announce(edge, func() bus.Hello { return want }))
+	startPart(t, bus.Announce(connect(t, url, dir, "edge", nil), func() bus.Hello { return want }))
 	if nats := health.Report().Components["nats"]; nats.OK || nats.Required || !health.Ready() {
 		t.Errorf("without a server: %+v", nats)
 	}
@@ -171,8 +170,8 @@ func TestAnnounce_SaysGoodbyeWhenItStops(t *testing.T) {
 	dir, addr := t.TempDir(), freeAddr(t)
 	startServer(t, addr, dir)
 	heard := listen(t, connect(t, "nats://"+addr, dir, "control", nil))
-	cfg := bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "origin"), Name: "origin-1", Role: "origin"}
-	stop := startPart(t, bus.Announce(cfg, func() bus.Hello { return hello("origin", "origin-1") }))
+	origin := connect(t, "nats://"+addr, dir, "origin", nil)
+	stop := startPart(t, bus.Announce(origin, func() bus.Hello { return hello("origin", "origin-1") }))
 	await(t, heard, func(h bus.Hello) bool { return h.Ready })
 	stop()
 	await(t, heard, func(h bus.Hello) bool { return !h.Ready && h.Node == "origin-1" })
@@ -183,8 +182,8 @@ func TestAnnounce_SaysAtOnceThatReadyChanged(t *testing.T) {
 	startServer(t, addr, dir)
 	heard := listen(t, connect(t, "nats://"+addr, dir, "control", nil))
 	var ready atomic.Bool
-	cfg := bus.Config{URL: "nats://" + addr, SeedFile: natsd.SeedFile(dir, "edge"), Name: "edge-1", Role: "edge"}
-	startPart(t, bus.Announce(cfg, func() bus.Hello {
+	edge := connect(t, "nats://"+addr, dir, "edge", nil)
+	startPart(t, bus.Announce(edge, func() bus.Hello {
 		h := hello("edge", "edge-1")
 		h.Ready = ready.Load()
 		return h
@@ -201,13 +200,13 @@ func TestAnnounce_SaysAtOnceThatReadyChanged(t *testing.T) {
 	}
 }
 
-func TestAnnounce_WithoutURLDoesNothing(t *testing.T) {
-	startPart(t, bus.Announce(bus.Config{}, func() bus.Hello { t.Error("asked"); return bus.Hello{} }))
+func TestAnnounce_WithoutABusDoesNothing(t *testing.T) {
+	startPart(t, bus.Announce(nil, func() bus.Hello { t.Error("asked"); return bus.Hello{} }))
 }
 
-func TestAnnounce_NamesAnUnreadableSeedFile(t *testing.T) {
+func TestConnect_NamesAnUnreadableSeedFile(t *testing.T) {
 	cfg := bus.Config{URL: "nats://127.0.0.1:1", Role: "edge", SeedFile: filepath.Join(t.TempDir(), "none.seed")}
-	err := bus.Announce(cfg, func() bus.Hello { return hello("edge", "edge-1") }).Run(t.Context(), func() {})
+	_, err := bus.Connect(t.Context(), cfg)
 	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "nats_seed_file") {
 		t.Errorf("got %v", err)
 	}

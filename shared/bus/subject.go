@@ -14,11 +14,20 @@ const (
 	// HelloRoot is followed by tier and node.
 	HelloRoot = Root + "v1.hello."
 
-	// LogRoot is where control publishes the control log.
+	// LogRoot is followed by the tier that publishes entries of the control log.
 	LogRoot = Root + "v1.log."
+
+	// RenewRoot is followed by tier and node: heartbeats, which every control node answers.
+	RenewRoot = Root + "v1.renew."
+
+	// FetchRoot is followed by the tier that asks for entries that it missed; one control node answers.
+	FetchRoot = Root + "v1.fetch."
 
 	// inboxPrefix is followed by the role: one role cannot read another's replies.
 	inboxPrefix = "_INBOX."
+
+	// fetchQueue is the group of those who answer a fetch.
+	fetchQueue = "control"
 )
 
 // maxName bounds a node's name, in bytes.

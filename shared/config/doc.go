@@ -9,5 +9,8 @@
 //
 // Fields that a single text cannot express (structs, lists of structs, maps) come from YAML only.
 //
+// What other parts find wrong with a value can be shown where it stands, too: Locate finds a field's place,
+// Explain takes an error of Decode apart, and Encode writes a struct in the form that Decode reads.
+//
 // Start reading at Load.
 package config

@@ -44,7 +44,7 @@ func Load(cfg any, src Sources) error {
 	}
 	if v, ok := cfg.(validator); ok {
 		if err := v.Validate(); err != nil {
-			return fmt.Errorf("config: %w", err)
+			return fmt.Errorf("config: %w", locateInvalid(src.File, err))
 		}
 	}
 	return nil

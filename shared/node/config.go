@@ -33,10 +33,15 @@ type Config struct {
 	NATSURL      string `yaml:"nats_url" usage:"URL of the message bus; empty: none"`
 	NATSSeedFile string `yaml:"nats_seed_file" usage:"file with the nkey seed of this node's role"`
 
-	// ControlURL is where a node asks control when the bus is down.
-	ControlURL string `yaml:"control_url" usage:"URL of the control plane"`
+	// ControlURL is where a node follows the control log when the bus is down, and gets what the bus does not
+	// carry. Without it and without NATS the node knows of no purge.
+	ControlURL string `yaml:"control_url" usage:"URL of the control plane; empty: none"`
 	// TierTokenFile holds the secret by which the nodes of a fleet know each other.
 	TierTokenFile string `yaml:"tier_token_file" usage:"file with the secret by which tiers know each other"`
+	// StateFile keeps what the node knows of the control log, so that it starts without control. The node
+	// replaces it as a whole; its folder must be there. Without it a node that starts while control is
+	// away takes what it finds stored for unknown.
+	StateFile string `yaml:"state_file" usage:"file that keeps the node's view of the control log over restarts; empty: none"`
 
 	// Version of the binary. Not a setting.
 	Version string `yaml:"-"`

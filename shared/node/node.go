@@ -25,9 +25,12 @@ type Node struct {
 	Telemetry *telemetry.Telemetry
 	Health    *runner.Health
 	started   time.Time
+
+	// bus is the node's one connection, nil before the first call of Bus. Bus is not called concurrently.
+	bus *bus.Bus
 }
 
-// New prepares a node of a tier. It opens nothing but what telemetry needs; Close flushes that.
+// New prepares a node of a tier. It opens nothing but what telemetry needs; the caller must call Close.
 func New(ctx context.Context, tier string, cfg Config) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", tier, err)
@@ -44,8 +47,11 @@ func New(ctx context.Context, tier string, cfg Config) (*Node, error) {
 	return &Node{Config: cfg, Tier: tier, Log: log, Telemetry: tel, Health: runner.NewHealth(), started: time.Now()}, nil
 }
 
-// Close sends the last traces.
+// Close sends the last traces and ends the connection to the bus.
 func (n *Node) Close(ctx context.Context) error {
+	if n.bus != nil {
+		n.bus.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()
 	if err := n.Telemetry.Shutdown(ctx); err != nil {
@@ -57,8 +63,12 @@ func (n *Node) Close(ctx context.Context) error {
 // Run runs the tier's parts between those that every node has: the admin listener comes first and goes
 // last, so that a node that starts or drains can be asked what it waits for.
 func (n *Node) Run(ctx context.Context, parts ...runner.Part) error {
+	b, err := n.Bus()
+	if err != nil {
+		return err
+	}
 	all := []runner.Part{runner.Admin(n.AdminListen, n.Health, n.Telemetry.MetricsHandler())}
-	all = append(all, bus.Announce(n.BusConfig(), n.Hello))
+	all = append(all, bus.Announce(b, n.Hello))
 	all = append(all, parts...)
 	return runner.Run(ctx, runner.Options{Log: n.Log, DrainTimeout: n.DrainTimeout, Health: n.Health}, all...)
 }
@@ -73,11 +83,6 @@ func (n *Node) TierToken() (string, error) {
 		return "", fmt.Errorf("tier_token_file: %w", err)
 	}
 	return secret, nil
-}
-
-// BusConfig is how the node connects to the bus.
-func (n *Node) BusConfig() bus.Config {
-	return bus.Config{URL: n.NATSURL, SeedFile: n.NATSSeedFile, Name: n.Node, Role: n.Tier, Log: n.Log, Health: n.Health}
 }
 
 // Hello is what the node says of itself on the bus.

@@ -27,39 +27,49 @@ const (
 	maxCredential = 256
 )
 
-// Set holds the tokens that an API accepts, as hashes with their roles. The zero value is an empty
-// set, which lets nobody in. It is safe for concurrent use.
+// Set holds the tokens that an API accepts, as hashes with whom they were given to. The zero value is an
+// empty set, which lets nobody in. It is safe for concurrent use.
+//
+// Some tokens come one by one, from files, and stay (Add); the others are replaced together whenever their
+// list changes (Replace). Of a token that came both ways the first counts.
 type Set struct {
 	mu struct {
 		sync.RWMutex
-		entries []entry
+		added, replaced []entry
 	}
 }
 
 type entry struct {
-	sum   [sha256.Size]byte
-	roles Role
+	sum    [sha256.Size]byte
+	holder Holder
 }
 
-// Add lets the holder of a token in with the given roles. It takes the token or its Hash; a token
-// that is there already gets the new roles in place of its old ones. Errors: ErrMalformed, ErrFull.
+// Add lets the holder of a token in with the given roles, for all services. It takes the token or its
+// Hash; a token that was added already gets the new roles in place of its old ones. Errors:
+// ErrMalformed, ErrFull.
 func (s *Set) Add(tokenOrHash string, roles Role) error {
+	return s.AddHolder(tokenOrHash, Holder{Roles: roles})
+}
+
+// AddHolder is Add for a holder with a name or limits. Errors: ErrMalformed, ErrFull.
+func (s *Set) AddHolder(tokenOrHash string, h Holder) error {
 	sum, err := digest(tokenOrHash)
 	if err != nil {
 		return err
 	}
+	e := entry{sum: sum, holder: h.clone()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range s.mu.entries {
-		if s.mu.entries[i].sum == sum {
-			s.mu.entries[i].roles = roles
+	for i := range s.mu.added {
+		if s.mu.added[i].sum == sum {
+			s.mu.added[i] = e
 			return nil
 		}
 	}
-	if len(s.mu.entries) >= maxTokens {
+	if len(s.mu.added) >= maxTokens {
 		return fmt.Errorf("%w: a set holds %d", ErrFull, maxTokens)
 	}
-	s.mu.entries = append(s.mu.entries, entry{sum: sum, roles: roles})
+	s.mu.added = append(s.mu.added, e)
 	return nil
 }
 
@@ -67,40 +77,48 @@ func (s *Set) Add(tokenOrHash string, roles Role) error {
 func (s *Set) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.mu.entries)
+	return len(s.mu.added) + len(s.mu.replaced)
 }
 
-// Check decides whether the value of an Authorization field carries a token with every role in
-// need: nil, ErrMissing, ErrUnknown or ErrForbidden. The scheme matches without case (RFC 9110,
+// Check decides whether the value of an Authorization field carries a token with every role in need, for
+// all services: nil, ErrMissing, ErrUnknown or ErrForbidden. The scheme matches without case (RFC 9110,
 // 11.1). How long it takes depends on the size of the set alone, not on the token or where it is.
 func (s *Set) Check(authorization string, need Role) error {
-	credential, ok := bearer(authorization)
-	if !ok {
-		return ErrMissing
+	h, err := s.Identify(authorization)
+	if err != nil {
+		return err
 	}
-	sum := sha256.Sum256([]byte(credential))
-	roles, known := s.find(&sum)
-	switch {
-	case !known:
-		return ErrUnknown
-	case !roles.Has(need):
-		return fmt.Errorf("%w %s", ErrForbidden, need)
-	}
-	return nil
+	return h.May(need, "")
 }
 
-// find looks at every entry, so that its time does not tell which one matched.
-func (s *Set) find(sum *[sha256.Size]byte) (Role, bool) {
+// Identify is whose token the value of an Authorization field carries; what they may do is for the caller
+// to ask. Errors: ErrMissing, ErrUnknown.
+func (s *Set) Identify(authorization string) (Holder, error) {
+	credential, ok := bearer(authorization)
+	if !ok {
+		return Holder{}, ErrMissing
+	}
+	sum := sha256.Sum256([]byte(credential))
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var roles, found int
-	for i := range s.mu.entries {
-		e := &s.mu.entries[i]
-		same := subtle.ConstantTimeCompare(e.sum[:], sum[:])
-		roles = subtle.ConstantTimeSelect(same, int(e.roles), roles)
-		found |= same
+	first, second := find(s.mu.added, &sum), find(s.mu.replaced, &sum)
+	switch {
+	case first >= 0:
+		return s.mu.added[first].holder, nil
+	case second >= 0:
+		return s.mu.replaced[second].holder, nil
 	}
-	return Role(roles), found == 1
+	return Holder{}, ErrUnknown
+}
+
+// find is where the entry of that digest is, -1 for nowhere. It looks at every entry, so that its time does
+// not tell which one matched.
+func find(entries []entry, sum *[sha256.Size]byte) int {
+	at := -1
+	for i := range entries {
+		at = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(entries[i].sum[:], sum[:]), i, at)
+	}
+	return at
 }
 
 // bearer returns the credential of a Bearer Authorization field (RFC 6750, 2.1).

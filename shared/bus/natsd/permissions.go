@@ -10,8 +10,8 @@ import (
 func Roles() []string { return []string{"control", "origin", "regional", "edge"} }
 
 // Permissions says which subjects a role may publish to and subscribe to. Control may use all of
-// ours and answer any role; the others announce themselves under their own tier, follow the control
-// log and read replies to their own role.
+// ours and answer any role; the others announce themselves and ask control under their own tier, follow the
+// control log and read replies to their own role. The origin publishes the entries of its own writes.
 func Permissions(role string) (publish, subscribe []string) {
 	if role == "control" {
 		publish = []string{bus.Root + ">"}
@@ -20,7 +20,11 @@ func Permissions(role string) (publish, subscribe []string) {
 		}
 		return publish, []string{bus.Root + ">", bus.Inbox(role)}
 	}
-	return []string{bus.HelloRoot + role + ".>"}, []string{bus.LogRoot + ">", bus.Inbox(role)}
+	publish = []string{bus.HelloRoot + role + ".*", bus.RenewRoot + role + ".*", bus.FetchRoot + role}
+	if role == "origin" {
+		publish = append(publish, bus.LogRoot+role)
+	}
+	return publish, []string{bus.LogRoot + ">", bus.Inbox(role)}
 }
 
 // users are the server's clients: one nkey a role, nobody else.

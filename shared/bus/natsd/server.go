@@ -14,8 +14,8 @@ import (
 
 // Limits of the server.
 const (
-	maxPayload     = 128 << 10 // larger control log entries travel as a hint
-	maxPending     = 16 << 20  // then a slow client is cut off
+	maxPayload     = 1 << 20  // a reply to a fetch is the largest message
+	maxPending     = 16 << 20 // then a slow client is cut off
 	maxConnections = 20_000
 	maxSubs        = 100 // a client
 	maxControlLine = 1 << 10

@@ -25,6 +25,8 @@ func (c *console) hint(plan *Plan, cfg *Config, command string) {
 	if len(edges) > 1 {
 		fmt.Fprintf(&text, "  curl -i %s%s    # another edge: a hit in the regional tier\n", edges[1].URL, page)
 	}
+	fmt.Fprintf(&text, "  %s purge --url '%s%s' --wait%s%s    # gone from every cache, with receipts\n",
+		quoted(command), edges[0].URL, page, flags, control(plan, cfg))
 	fmt.Fprintf(&text, "  %s status%s%s\n\n", quoted(command), flags, control(plan, cfg))
 	fmt.Fprintf(&text, "Ctrl-C stops everything. Logs: %s/logs\n", strings.TrimSuffix(cfg.DataDir, "/"))
 	c.write(text.String())

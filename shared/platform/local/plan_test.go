@@ -114,11 +114,15 @@ func TestSettings_ReadBack(t *testing.T) {
 		}
 		switch node.Name {
 		case "edge-2":
-			if got.L1Size != 256<<20 || len(got.Regionals) != 2 || got.Services[0].Upstream != "http://127.0.0.1:3000" {
+			if got.L1Size != 256<<20 || len(got.Regionals) != 2 || got.Services != nil || got.StateFile != around.dir+"/nodes/edge-2/control.state" {
 				t.Fatalf("%+v", got)
 			}
 		case "regional-2":
-			if got.RedisAddrs[0] != "127.0.0.1:7380" || got.L2Prefix != "tc:r2:" || got.OriginURL != "http://127.0.0.1:7080" {
+			if got.RedisAddrs[0] != "127.0.0.1:7380" || got.L2Prefix != "tc:r2:" || got.OriginURL != "http://127.0.0.1:7080" || got.StateFile == "" {
+				t.Fatalf("%+v", got)
+			}
+		case "control-1":
+			if got.PostgresURL != around.postgresURL || len(got.Services) != 1 || got.Services[0].Upstream != "http://127.0.0.1:3000" || got.StateFile != "" {
 				t.Fatalf("%+v", got)
 			}
 		case "origin-1":

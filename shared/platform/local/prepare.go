@@ -90,6 +90,9 @@ func (p *Platform) writeNodes() error {
 		if err := platform.WriteFile(p.configFile(node), content); err != nil {
 			return fmt.Errorf("write node configurations: %w", err)
 		}
+		if err := os.MkdirAll(filepath.Dir(p.around.stateFile(node)), 0o700); err != nil {
+			return fmt.Errorf("make a folder for the state of %s: %w", node.Name, err)
+		}
 	}
 	return nil
 }

@@ -46,14 +46,22 @@ func (p *Plan) settings(cfg *Config, node Node, around *surroundings) []setting 
 	}
 	switch node.Tier {
 	case tierControl:
-		return append(fields, setting{"admin_token_file", around.adminToken()})
+		// The documents reach the other nodes through the control log.
+		return append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()},
+			setting{"services", services(cfg)})
 	case tierOrigin:
-		return append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()})
+		fields = append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()})
 	case tierRegional:
-		return append(fields, p.regionalSettings(cfg, node, around)...)
+		fields = append(fields, p.regionalSettings(cfg, node, around)...)
 	default:
-		return append(fields, p.edgeSettings(cfg, node)...)
+		fields = append(fields, p.edgeSettings(cfg, node)...)
 	}
+	return append(fields, setting{"state_file", around.stateFile(node)})
+}
+
+// stateFile is where a node keeps its view of the control log, so that it starts without control.
+func (s *surroundings) stateFile(node Node) string {
+	return filepath.Join(s.dir, "nodes", node.Name, "control.state")
 }
 
 func (p *Plan) regionalSettings(cfg *Config, node Node, around *surroundings) []setting {
@@ -63,7 +71,6 @@ func (p *Plan) regionalSettings(cfg *Config, node Node, around *surroundings) []
 		// Regions that share a given Redis must not share entries.
 		{"l2_prefix", "tc:" + node.Region + ":"},
 		{"origin_url", p.Of(tierOrigin)[0].URL},
-		{"services", services(cfg)},
 	}
 	if around.redisPassword != "" {
 		fields = append(fields, setting{"redis_password_file", around.redisPassword})
@@ -76,7 +83,6 @@ func (p *Plan) edgeSettings(cfg *Config, node Node) []setting {
 		{"l1_size", strconv.FormatInt(int64(cfg.L1Size), 10)},
 		{"regionals", p.regionalsFor(node.Region)},
 		{"origin_url", p.Of(tierOrigin)[0].URL},
-		{"services", services(cfg)},
 	}
 }
 

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tiercache/control/client"
+)
+
+const (
+	// defaultWait and maxWait are how long --wait waits: unless told otherwise, and at most.
+	defaultWait = 10 * time.Second
+	maxWait     = 60 * time.Second
+
+	// The receipts of a purge are asked for again after firstLook, then after twice as long each time,
+	// up to lastLook.
+	firstLook = 5 * time.Millisecond
+	lastLook  = 250 * time.Millisecond
+)
+
+// purgeFlags are the settings of `purge`.
+type purgeFlags struct {
+	request client.PurgeRequest
+	soft    bool
+	wait    bool
+	timeout time.Duration
+	key     string
+}
+
+func newPurgeCommand() *cobra.Command {
+	var access controlAccess
+	var p purgeFlags
+	cmd := &cobra.Command{
+		Use:   "purge",
+		Short: "Remove what changed from every cache of the fleet",
+		Long: "Remove what changed from every cache of the fleet. What is named is a union; a URL stands for all of its variants,\n" +
+			"and without a query for all queries. A hard purge is never served again; a soft one is revalidated first.\n" +
+			"Exit status: 0 done, and with --wait every node has applied it; 1 an error; 2 a wrong command line;\n" +
+			"3 purged, but some node is pending.",
+		Example: "  tiercache purge --tag product-17 --wait\n" +
+			"  tiercache purge --url https://shop.example/cart --prefix https://shop.example/img/\n" +
+			"  tiercache purge --tag product-17 --in shop --soft\n" +
+			"  tiercache purge --service shop --dry-run",
+		Args: wantArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd, &access) },
+	}
+	access.bind(cmd.PersistentFlags(), "purge")
+	f, r := cmd.Flags(), &p.request
+	f.StringArrayVar(&r.Tags, "tag", nil, "tag (Surrogate-Key, Cache-Tag) of any service, or of that of --in; may be repeated, as all lists here")
+	f.StringVar(&r.Service, "in", "", "the service whose tags are meant")
+	f.StringArrayVar(&r.URLs, "url", nil, "absolute URL")
+	f.StringArrayVar(&r.Prefixes, "prefix", nil, "absolute URL that ends with /: everything below")
+	f.StringArrayVar(&r.Hosts, "host", nil, "host name")
+	f.StringArrayVar(&r.Services, "service", nil, "everything of this service")
+	f.BoolVar(&r.All, "all", false, "everything")
+	f.BoolVar(&p.soft, "soft", false, "revalidate before the next use instead of never using it again")
+	f.BoolVar(&r.DryRun, "dry-run", false, "check, and purge nothing")
+	f.BoolVar(&p.wait, "wait", false, "wait until every node has applied it")
+	f.DurationVar(&p.timeout, "timeout", defaultWait, "how long to wait, at most "+maxWait.String())
+	f.StringVar(&p.key, "idempotency-key", "", "makes a repeated command one purge (default: a new one each time)")
+	cmd.AddCommand(newPurgeList(&access), newPurgeGet(&access))
+	return cmd
+}
+
+func (p *purgeFlags) check() error {
+	r := &p.request
+	switch {
+	case len(r.Tags)+len(r.URLs)+len(r.Prefixes)+len(r.Hosts)+len(r.Services) == 0 && !r.All:
+		return errors.New("name what to purge: --tag, --url, --prefix, --host, --service or --all")
+	case r.Service != "" && len(r.Tags) == 0:
+		return errors.New("--in says whose tags are meant, but there is no --tag")
+	case len(r.Tags) > 0 && len(r.Services) > 0:
+		return errors.New("--service purges all of a service: use --in for the tags of one, or two commands for both")
+	case p.timeout <= 0 || p.timeout > maxWait:
+		return fmt.Errorf("--timeout %v is not above 0 and up to %v", p.timeout, maxWait)
+	}
+	return nil
+}
+
+func (p *purgeFlags) run(cmd *cobra.Command, access *controlAccess) error {
+	if err := p.check(); err != nil {
+		return usage(err)
+	}
+	c, err := access.client()
+	if err != nil {
+		return err
+	}
+	if p.soft {
+		p.request.Mode = "soft"
+	}
+	if p.key == "" {
+		p.key = rand.Text()
+	}
+	out := cmd.OutOrStdout()
+	progress := p.wait && !p.request.DryRun && access.output == "table"
+	if p.wait && !progress {
+		p.request.Wait = p.timeout.String()
+	}
+	done, err := c.CreatePurge(cmd.Context(), p.request, p.key)
+	if err != nil {
+		return err
+	}
+	switch {
+	case progress:
+		done, err = followPurge(cmd, c, done, p.timeout)
+	case access.output == "table":
+		err = printPurge(out, &done)
+	default:
+		err = access.print(out, done, nil)
+	}
+	if err == nil && p.wait && done.State == client.StatePending {
+		return &exitError{code: exitPending, err: errPurgePending}
+	}
+	return err
+}
+
+// errPurgePending is what a purge ends with that some node has not applied in time; the lines say which.
+var errPurgePending = errors.New("purged, but not every node has applied it yet")
+
+// followPurge prints each node's receipt as it comes, and returns when the purge is complete or timeout is over.
+func followPurge(cmd *cobra.Command, c *client.Client, purge client.Purge, timeout time.Duration) (client.Purge, error) {
+	out := cmd.OutOrStdout()
+	if _, err := fmt.Fprintln(out, purgeHead(&purge)); err != nil {
+		return purge, err
+	}
+	shown := make(map[string]bool)
+	end := time.NewTimer(timeout)
+	defer end.Stop()
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		if err := printNew(out, purge.Nodes, shown); err != nil || purge.State == client.StateComplete {
+			return purge, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-end.C:
+			return purge, printPending(out, purge.Nodes)
+		case <-cmd.Context().Done():
+			return purge, cmd.Context().Err()
+		}
+		next, err := c.Purge(cmd.Context(), purge.ID)
+		if err != nil {
+			return purge, err
+		}
+		purge = next
+	}
+}
+
+// printNew shows the receipts that are final and were not shown before.
+func printNew(out io.Writer, nodes []client.Receipt, shown map[string]bool) error {
+	for i := range nodes {
+		r := &nodes[i]
+		if r.State == client.StatePending || shown[r.Node] {
+			continue
+		}
+		shown[r.Node] = true
+		if _, err := fmt.Fprintln(out, receiptLine(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printPending(out io.Writer, nodes []client.Receipt) error {
+	for i := range nodes {
+		if nodes[i].State != client.StatePending {
+			continue
+		}
+		if _, err := fmt.Fprintln(out, receiptLine(&nodes[i])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printPurge(out io.Writer, purge *client.Purge) error {
+	if _, err := fmt.Fprintln(out, purgeHead(purge)); err != nil {
+		return err
+	}
+	if err := printNew(out, purge.Nodes, map[string]bool{}); err != nil {
+		return err
+	}
+	return printPending(out, purge.Nodes)
+}
+
+// purgeHead is a purge in one line.
+func purgeHead(p *client.Purge) string {
+	if p.State == client.StateDryRun {
+		return fmt.Sprintf("dry run: things named: %d, mode: %s; nothing was purged", p.Scopes, p.Mode)
+	}
+	return fmt.Sprintf("purge %s epoch %s", printable(p.ID), epochText(p.Epoch))
+}
+
+// receiptLine is what one node has made of an entry.
+func receiptLine(r *client.Receipt) string {
+	took := "-"
+	if r.State != client.StatePending {
+		took = fmt.Sprintf("%d ms", r.MS)
+	}
+	return fmt.Sprintf("  %-8s  %-16s  %-8s  %-8s  %s", printable(r.State), printable(r.Node), printable(r.Tier), printable(r.Region), took)
+}

@@ -1,0 +1,63 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tiercache/control/client"
+	"tiercache/control/postgres"
+	"tiercache/control/sequencer"
+)
+
+// retrySeconds is what clients are told to wait while PostgreSQL is away.
+const retrySeconds = "1"
+
+// fault is how an error of the store is told to a client; what it does not know is a fault of ours, whose
+// text stays inside.
+func (c *Control) fault(ctx context.Context, err error) error {
+	var own huma.StatusError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own):
+		return err
+	case errors.Is(err, postgres.ErrUnavailable), errors.Is(err, sequencer.ErrStopped), errors.Is(err, context.DeadlineExceeded):
+		away := huma.Error503ServiceUnavailable("the database is away: try again")
+		return huma.ErrorWithHeaders(away, http.Header{"Retry-After": {retrySeconds}})
+	case errors.Is(err, postgres.ErrNotFound):
+		return huma.Error404NotFound("there is no such thing")
+	case errors.Is(err, postgres.ErrConflict):
+		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, postgres.ErrInvalid):
+		return huma.Error422UnprocessableEntity(err.Error())
+	case ctx.Err() != nil:
+		return ctx.Err() // nobody is there to read it
+	}
+	c.node.Log.Error("a request failed", "error", err)
+	return huma.Error500InternalServerError("something went wrong: see control's log")
+}
+
+// mistakes is a problem that says which fields are wrong, and where a document has them.
+type mistakes struct{ client.Problem }
+
+// GetStatus makes it an error that huma sends as it is.
+func (m *mistakes) GetStatus() int { return m.Status }
+
+// ContentType is that of RFC 9457.
+func (m *mistakes) ContentType(string) string { return "application/problem+json" }
+
+// Error is the problem's own text.
+func (m *mistakes) Error() string { return m.Problem.Error() }
+
+// mistaken is a request that one thing is wrong with.
+func mistaken(detail string, wrong client.Mistake) error {
+	return &mistakes{client.Problem{
+		Status: http.StatusUnprocessableEntity,
+		Title:  http.StatusText(http.StatusUnprocessableEntity),
+		Detail: detail,
+		Errors: []client.Mistake{wrong},
+	}}
+}

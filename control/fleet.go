@@ -1,0 +1,110 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tiercache/control/client"
+	"tiercache/control/members"
+	"tiercache/control/postgres"
+	"tiercache/shared/bus"
+	"tiercache/shared/token"
+)
+
+type fleetReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         client.Fleet
+}
+
+// registerFleet registers the operations on the fleet.
+func (c *Control) registerFleet(api huma.API) {
+	huma.Register(api, c.operation(api, http.MethodGet, "/v1/fleet", "getFleet", "List the nodes of the fleet", token.Read),
+		func(context.Context, *struct{}) (*fleetReply, error) {
+			return &fleetReply{CacheControl: "no-store", Body: c.fleet(time.Now())}, nil
+		})
+	remove := c.operation(api, http.MethodDelete, "/v1/fleet/{node}", "removeMember", "Forget a node that is gone for good", token.Admin)
+	remove.Errors = append(remove.Errors, http.StatusNotFound, http.StatusConflict)
+	huma.Register(api, remove, c.removeMember)
+}
+
+type removeMemberInput struct {
+	Node string `path:"node" maxLength:"63"`
+}
+
+// removeMember forgets a fenced node, which the fleet would otherwise be waiting for until a day is over.
+func (c *Control) removeMember(ctx context.Context, in *removeMemberInput) (*struct{}, error) {
+	switch err := c.members.Remove(in.Node); {
+	case errors.Is(err, members.ErrLive):
+		return nil, huma.Error409Conflict(err.Error())
+	case err != nil:
+		return nil, huma.Error404NotFound(err.Error())
+	}
+	c.roster.forget(in.Node)
+	who := callerOf(ctx)
+	err := c.store.AddActivity(ctx, postgres.Activity{Who: who.Name, From: who.From, Action: "member.remove", Subject: in.Node})
+	return nil, c.fault(ctx, err)
+}
+
+// followFleet keeps the roster of the nodes that announce themselves on the bus.
+func (c *Control) followFleet(ctx context.Context, ready func()) error {
+	if c.bus != nil {
+		stop, err := c.bus.SubscribeHello(func(h bus.Hello) { c.roster.hear(h, time.Now()) })
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// fleet lists the nodes: this one by its own knowledge, the others by what the bus brought and by their
+// renewals, which also come while the bus is down.
+func (c *Control) fleet(now time.Time) client.Fleet {
+	c.roster.hear(c.node.Hello(), now)
+	f := c.roster.fleet(now)
+	f.Head = c.sequencer.Applied()
+	for _, m := range c.members.Members() {
+		i := slices.IndexFunc(f.Nodes, func(n client.Node) bool { return n.Tier == m.Tier && n.Node == m.Node })
+		if i < 0 {
+			f.Nodes = append(f.Nodes, client.Node{Node: m.Node, Tier: m.Tier, Region: m.Region, Addr: m.Addr, State: client.StateSilent})
+			i = len(f.Nodes) - 1
+		}
+		addMember(&f.Nodes[i], m, now)
+	}
+	f.Ready = true
+	for i := range f.Nodes {
+		n := &f.Nodes[i]
+		f.Ready = f.Ready && n.Ready && n.State == client.StateLive && n.Lease != client.LeaseFenced
+	}
+	slices.SortFunc(f.Nodes, func(a, b client.Node) int {
+		return cmp.Or(cmp.Compare(rank(a.Tier), rank(b.Tier)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.Node, b.Node))
+	})
+	return f
+}
+
+// addMember adds what the node says when it renews.
+func addMember(n *client.Node, m members.State, now time.Time) {
+	n.Applied, n.LagMS, n.Lease = m.Applied, m.Lag.Milliseconds(), client.LeaseFenced
+	if m.Lease == members.LeaseLive {
+		n.Lease = client.LeaseLive
+	}
+	if m.Renewed.IsZero() {
+		return
+	}
+	silence := now.Sub(m.Renewed)
+	if silence <= silentAfter {
+		n.State = client.StateLive
+	}
+	if heard := silence.Milliseconds(); n.LastHeardMS == 0 || heard < n.LastHeardMS {
+		n.LastHeardMS = max(0, heard)
+	}
+}

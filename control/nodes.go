@@ -1,0 +1,200 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"tiercache/control/members"
+	"tiercache/control/postgres"
+	"tiercache/shared/bus"
+	"tiercache/shared/controllog"
+)
+
+const (
+	// maxRenew bounds a renewal, and a request for entries, in bytes.
+	maxRenew = 4 << 10
+
+	// nodeTimeout bounds the answer to a node, which asks again sooner than that.
+	nodeTimeout = 5 * time.Second
+
+	// maxNodeRequests bounds the requests of nodes in progress; one above that is not answered.
+	maxNodeRequests = 4096
+)
+
+// errRenew: a message is no renewal of the node that sent it.
+var errRenew = errors.New("bad renewal")
+
+// nodes answers the nodes' renewals and requests for entries. Its methods are safe for concurrent use.
+type nodes struct {
+	control *Control
+	slots   chan struct{} // holds one for each request in progress
+}
+
+func newNodes(c *Control) *nodes {
+	return &nodes{control: c, slots: make(chan struct{}, maxNodeRequests)}
+}
+
+// run answers on the bus until ctx ends.
+func (n *nodes) run(ctx context.Context, ready func()) error {
+	defer n.drain()
+	if b := n.control.bus; b != nil {
+		stopRenew, err := b.ServeRenew(func(tier, node string, payload []byte, reply func([]byte)) {
+			n.heardRenew(ctx, tier, node, payload, reply)
+		})
+		if err != nil {
+			return err
+		}
+		defer stopRenew()
+		stopFetch, err := b.ServeFetch(func(_ string, payload []byte, reply func([]byte)) { n.heardFetch(ctx, payload, reply) })
+		if err != nil {
+			return err
+		}
+		defer stopFetch()
+	}
+	ready()
+	<-ctx.Done()
+	return nil
+}
+
+// drain waits for the requests in progress.
+func (n *nodes) drain() {
+	for range maxNodeRequests {
+		n.slots <- struct{}{}
+	}
+}
+
+// heardRenew takes a renewal from the bus. What it says counts in the order of arrival; the answer waits for
+// PostgreSQL elsewhere.
+func (n *nodes) heardRenew(ctx context.Context, tier, node string, payload []byte, reply func([]byte)) {
+	r, err := decodeRenew(payload)
+	if err != nil || r.Tier != tier || r.Node != node {
+		return // the server vouches for the subject alone
+	}
+	standing := n.arrived(r)
+	n.spawn(ctx, func(ctx context.Context) {
+		answer := n.answer(ctx, r, standing)
+		if encoded, err := json.Marshal(answer); err == nil {
+			reply(encoded)
+		}
+	})
+}
+
+// spawn runs work in a goroutine of its own, unless there are too many.
+func (n *nodes) spawn(ctx context.Context, work func(context.Context)) {
+	select {
+	case n.slots <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-n.slots }()
+		ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+		defer cancel()
+		work(ctx)
+	}()
+}
+
+// decodeRenew reads a renewal. Errors: errRenew.
+func decodeRenew(payload []byte) (*controllog.Renew, error) {
+	r := new(controllog.Renew)
+	if len(payload) > maxRenew {
+		return nil, fmt.Errorf("%w: %d bytes", errRenew, len(payload))
+	}
+	if err := json.Unmarshal(payload, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", errRenew, err)
+	}
+	if err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Tier)); err != nil {
+		return nil, fmt.Errorf("%w: %w", errRenew, err)
+	}
+	return r, nil
+}
+
+// arrived takes what a renewal says, without waiting for anything.
+func (n *nodes) arrived(r *controllog.Renew) members.Standing {
+	switch {
+	case r.Leave:
+		n.control.members.Leave(r.Node)
+		return members.Unknown
+	case r.Join:
+		return members.Known
+	}
+	return n.control.members.Report(r)
+}
+
+// answer gives a lease, or says why not.
+func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing members.Standing) controllog.RenewReply {
+	refused := func(why string) controllog.RenewReply {
+		return controllog.RenewReply{Nonce: r.Nonce, Refused: why}
+	}
+	switch {
+	case r.Leave:
+		return refused("the node has left")
+	case standing == members.Starting:
+		return refused("control is starting: it does not know the members yet")
+	case standing == members.Unknown:
+		return refused(controllog.RefusedUnknown)
+	}
+	if r.Join {
+		// INVARIANT: the row is committed before the head read begins: see members.Tracker.Join.
+		if err := n.control.members.Join(ctx, r); err != nil {
+			return refused("the node cannot be registered: " + outside(err))
+		}
+	}
+	head, err := n.head(ctx, r)
+	if err != nil {
+		return refused(outside(err))
+	}
+	return controllog.RenewReply{Nonce: r.Nonce, Head: head}
+}
+
+// head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the
+// node.
+func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
+	c := n.control
+	head, err := c.sequencer.Head(ctx)
+	if err != nil || r.Applied <= head {
+		return head, err
+	}
+	c.members.Distrust(r.Node)
+	if err := c.sequencer.Ahead(ctx, r.Applied); err != nil {
+		return 0, err
+	}
+	return c.sequencer.Head(ctx)
+}
+
+// outside is an error as a node is told it: without internals.
+func outside(err error) string {
+	if errors.Is(err, postgres.ErrUnavailable) {
+		return "PostgreSQL is away"
+	}
+	return err.Error()
+}
+
+// heardFetch answers a request for entries from the bus.
+func (n *nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byte)) {
+	var request controllog.Fetch
+	if len(payload) > maxRenew || json.Unmarshal(payload, &request) != nil {
+		return
+	}
+	n.spawn(ctx, func(ctx context.Context) {
+		answer := n.entries(ctx, request.After)
+		if encoded, err := answer.AppendBinary(nil); err == nil {
+			reply(encoded)
+		}
+	})
+}
+
+// entries are those behind an epoch.
+func (n *nodes) entries(ctx context.Context, after uint64) controllog.FetchReply {
+	entries, head, err := n.control.sequencer.Entries(ctx, after, controllog.MaxFetch)
+	switch {
+	case errors.Is(err, postgres.ErrCompacted):
+		return controllog.FetchReply{Head: head, Compacted: true}
+	case err != nil:
+		return controllog.FetchReply{Refused: outside(err)}
+	}
+	return controllog.FetchReply{Head: head, Entries: entries}
+}

@@ -1,0 +1,143 @@
+package sequencer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tiercache/control/postgres"
+	"tiercache/shared/controllog"
+)
+
+// versions are those of what the replica told last.
+type versions struct {
+	loaded bool
+	tokens uint64
+}
+
+// round reads the log once, and again while it is behind, and returns the head that the first read found.
+func (s *Sequencer) round(ctx context.Context) (uint64, error) {
+	if s.replica.Load() == nil {
+		if err := s.load(ctx); err != nil {
+			return 0, err
+		}
+	}
+	poll, err := s.poll(ctx)
+	if err != nil {
+		return 0, err
+	}
+	head := poll.Head
+	for {
+		if err := s.take(ctx, poll); err != nil {
+			return 0, err
+		}
+		if s.replica.Load().Applied() >= head {
+			return head, nil
+		}
+		if poll, err = s.poll(ctx); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// poll runs the sequencing statement. When the head is below what was applied here, PostgreSQL was set back:
+// the number line then jumps above both, so that no number is used twice.
+func (s *Sequencer) poll(ctx context.Context) (postgres.Poll, error) {
+	applied := s.replica.Load().Applied()
+	poll, err := s.deps.Log.Poll(ctx, applied)
+	if err != nil || poll.Head >= applied {
+		return poll, err
+	}
+	s.log.Error("PostgreSQL was set back: its control log ends before what was applied", "head", poll.Head, "applied", applied)
+	if err := s.deps.Log.Heard(ctx, applied); err != nil {
+		return poll, err
+	}
+	poll, err = s.deps.Log.Poll(ctx, applied)
+	if err == nil && poll.Head < applied {
+		err = fmt.Errorf("the control log ends at %d, before what was applied, %d", poll.Head, applied)
+	}
+	return poll, err
+}
+
+// take applies what a poll brought, publishes it and tells the subscribers.
+func (s *Sequencer) take(ctx context.Context, poll postgres.Poll) error {
+	if poll.Compacted {
+		return s.load(ctx)
+	}
+	replica := s.replica.Load()
+	if len(poll.Rows) == 0 {
+		s.saw(replica)
+		return nil
+	}
+	entries := make([]controllog.Entry, 0, len(poll.Rows))
+	for i := range poll.Rows {
+		entries = append(entries, s.entry(&poll.Rows[i]))
+	}
+	_, err := replica.Apply(entries...)
+	switch {
+	case errors.Is(err, controllog.ErrReset), errors.Is(err, controllog.ErrGap):
+		s.stats.Resets.Add(1)
+		s.log.Warn("what was applied is not on the log's chain: it is read anew", "error", err)
+		if err := s.load(ctx); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	}
+	s.publish(entries)
+	s.tell(entries)
+	return nil
+}
+
+// entry makes the entry of a row. One that cannot be read counts as controllog.Row.Entry says: every node
+// makes the same of it.
+func (s *Sequencer) entry(row *controllog.Row) controllog.Entry {
+	e, err := row.Entry()
+	if err != nil {
+		s.stats.Malformed.Add(1)
+		s.log.Error("an entry of the control log cannot be read; a purge then counts as one of everything", "id", row.ID, "error", err)
+	}
+	s.stats.Entries.Add(1)
+	return e
+}
+
+// tell makes applied entries known: to those who ask for old ones, for the head, and to the subscribers.
+func (s *Sequencer) tell(entries []controllog.Entry) {
+	s.mu.Lock()
+	s.mu.tail.add(entries)
+	handlers := make([]func([]controllog.Entry), 0, len(s.mu.subscribers))
+	for _, handle := range s.mu.subscribers {
+		handlers = append(handlers, handle)
+	}
+	s.mu.Unlock()
+	replica := s.replica.Load()
+	s.saw(replica)
+	s.tellTokens(replica)
+	for _, handle := range handlers {
+		handle(entries)
+	}
+}
+
+// saw makes the applied epoch known. The time is read after the entries came: they were committed before.
+func (s *Sequencer) saw(replica *controllog.Replica) {
+	applied := replica.Applied()
+	s.head.Store(applied)
+	s.heard.forget(applied)
+	s.deps.Saw(applied, time.Now())
+}
+
+// tellTokens hands the tokens on when they have changed.
+func (s *Sequencer) tellTokens(replica *controllog.Replica) {
+	now := versions{loaded: true, tokens: replica.TokensVersion()}
+	if now == s.versions {
+		return
+	}
+	s.versions = now
+	s.mu.Lock()
+	handle := s.mu.onTokens
+	s.mu.Unlock()
+	if handle != nil {
+		handle(replica.Tokens())
+	}
+}

@@ -1,0 +1,161 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"tiercache/control/client"
+	"tiercache/control/postgres"
+	"tiercache/shared/controllog"
+	"tiercache/shared/token"
+)
+
+const (
+	// maxTokens bounds how many tokens are valid at a time: each node checks a request against all of them.
+	maxTokens = 1000
+
+	// maxServiceName bounds the name of a service, in bytes.
+	maxServiceName = 64
+)
+
+// registerTokens registers the operations on tokens.
+func (c *Control) registerTokens(api huma.API) {
+	create := c.operation(api, http.MethodPost, "/v1/tokens", "createToken", "Make a token; its secret is shown this once", token.Admin)
+	create.DefaultStatus = http.StatusCreated
+	huma.Register(api, create, c.createToken)
+	huma.Register(api, c.operation(api, http.MethodGet, "/v1/tokens", "listTokens", "List the tokens, without their secrets", token.Admin), c.listTokens)
+	huma.Register(api, c.operation(api, http.MethodDelete, "/v1/tokens/{id}", "revokeToken", "Revoke a token, for good", token.Admin), c.revokeToken)
+}
+
+type createTokenInput struct{ Body client.NewToken }
+
+type createTokenReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         client.CreatedToken
+}
+
+func (c *Control) createToken(ctx context.Context, in *createTokenInput) (*createTokenReply, error) {
+	roles, err := parseRoles(in.Body.Roles)
+	if err != nil {
+		return nil, err
+	}
+	if name := in.Body.Name; name == adminName || name == seedName {
+		return nil, mistaken("no such token", client.Mistake{Location: "body.name", Message: fmt.Sprintf("%q stands for somebody else in the activity log", name)})
+	}
+	for _, s := range in.Body.Services {
+		if s == "" || len(s) > maxServiceName || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return nil, mistaken("no such token", client.Mistake{Location: "body.services", Message: fmt.Sprintf("%q is not the name of a service", s)})
+		}
+	}
+	if err := c.roomForToken(ctx); err != nil {
+		return nil, err
+	}
+	secret := token.Generate()
+	change := controllog.TokenChange{
+		ID: "tok_" + strings.ToLower(rand.Text()[:16]), Name: in.Body.Name, Hash: token.Hash(secret),
+		Roles: roles.String(), Services: in.Body.Services,
+	}
+	id, err := c.store.AddToken(ctx, change, actor(ctx))
+	if err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	reply := &createTokenReply{CacheControl: "no-store", Body: client.CreatedToken{
+		Token:  client.Token{ID: change.ID, Name: change.Name, Roles: splitRoles(change.Roles), Services: change.Services, CreatedBy: actor(ctx).Name},
+		Secret: secret,
+	}}
+	if epoch, err := c.epochOf(ctx, id); err == nil { // the token is made: without an epoch it takes effect later
+		reply.Body.Epoch = epoch
+	}
+	return reply, nil
+}
+
+// roomForToken refuses a token above the limit. Two that are made at the same moment may both pass, which the
+// nodes have room for.
+func (c *Control) roomForToken(ctx context.Context) error {
+	records, err := c.store.Tokens(ctx)
+	if err != nil {
+		return c.fault(ctx, err)
+	}
+	valid := 0
+	for i := range records {
+		if !records[i].Revoked {
+			valid++
+		}
+	}
+	if valid >= maxTokens {
+		return huma.Error409Conflict(fmt.Sprintf("there are %d tokens: revoke those that are not used", valid))
+	}
+	return nil
+}
+
+func parseRoles(names []string) (token.Role, error) {
+	roles, err := token.ParseRole(strings.Join(names, ","))
+	if err != nil {
+		return 0, mistaken("no such token", client.Mistake{Location: "body.roles", Message: err.Error()})
+	}
+	return roles, nil
+}
+
+func splitRoles(roles string) []string { return strings.Split(roles, ",") }
+
+type tokensReply struct {
+	CacheControl string `header:"Cache-Control"`
+	Body         client.Tokens
+}
+
+func (c *Control) listTokens(ctx context.Context, _ *struct{}) (*tokensReply, error) {
+	records, err := c.store.Tokens(ctx)
+	if err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	reply := &tokensReply{CacheControl: "no-store", Body: client.Tokens{Tokens: make([]client.Token, 0, len(records))}}
+	for i := range records {
+		reply.Body.Tokens = append(reply.Body.Tokens, describeToken(&records[i]))
+	}
+	return reply, nil
+}
+
+func describeToken(r *postgres.TokenRecord) client.Token {
+	return client.Token{
+		ID: r.ID, Name: r.Name, Roles: splitRoles(r.Roles), Services: r.Services, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy,
+		Revoked: r.Revoked, RevokedAt: r.RevokedAt, RevokedBy: r.RevokedBy,
+	}
+}
+
+type revokeInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type revokeReply struct{ Body client.RevokedToken }
+
+func (c *Control) revokeToken(ctx context.Context, in *revokeInput) (*revokeReply, error) {
+	id, err := c.store.RevokeToken(ctx, in.ID, actor(ctx))
+	if err != nil {
+		return nil, c.fault(ctx, err)
+	}
+	reply := &revokeReply{Body: client.RevokedToken{ID: in.ID}}
+	if epoch, err := c.epochOf(ctx, id); err == nil { // it is revoked: without an epoch it takes effect later
+		reply.Body.Epoch = epoch
+	}
+	return reply, nil
+}
+
+// replaceTokens lets in whom the log's tokens, and the admin file, let in. The sequencer's goroutine
+// calls it, first with what was loaded.
+func (c *Control) replaceTokens(tokens []controllog.TokenChange) {
+	grants := make([]token.Grant, 0, len(tokens))
+	for _, t := range tokens {
+		if !t.Revoked {
+			grants = append(grants, token.Grant{Hash: t.Hash, Name: t.Name, Roles: t.Roles, Services: slices.Clone(t.Services)})
+		}
+	}
+	if err := c.tokens.Replace(grants); err != nil {
+		c.node.Log.Error("some tokens of the log let nobody in", "error", err)
+	}
+}

@@ -1,0 +1,100 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// maxAnswers bounds the replies to one request that are held for its sender: one from each control node.
+const maxAnswers = 16
+
+// ErrNobody says that nobody is there who would answer such a request.
+var ErrNobody = errors.New("nobody answers on NATS")
+
+// Renew asks all control nodes and returns the first answer that is good. When ctx ends before one came, it
+// returns the last of the others, if there was any. Errors: ErrDisconnected, ErrNobody, ErrName, ctx's.
+func (b *Bus) Renew(ctx context.Context, tier, node string, payload []byte, good func(answer []byte) bool) ([]byte, error) {
+	if err := errors.Join(ValidName(tier), ValidName(node)); err != nil {
+		return nil, err
+	}
+	return b.request(ctx, RenewRoot+tier+"."+node, payload, good)
+}
+
+// ServeRenew calls handle for each node's request, until stop is called. handle runs in turn for all nodes, so
+// that it must not block; reply may be called later and from anywhere, and not at all.
+func (b *Bus) ServeRenew(handle func(tier, node string, payload []byte, reply func([]byte))) (stop func(), err error) {
+	return b.consume(RenewRoot+"*.*", "", func(m *nats.Msg) {
+		tier, node, _ := strings.Cut(strings.TrimPrefix(m.Subject, RenewRoot), ".")
+		handle(tier, node, m.Data, b.replier(m))
+	})
+}
+
+// Fetch asks one control node. Errors: as Renew's.
+func (b *Bus) Fetch(ctx context.Context, tier string, payload []byte) ([]byte, error) {
+	if err := ValidName(tier); err != nil {
+		return nil, err
+	}
+	return b.request(ctx, FetchRoot+tier, payload, func([]byte) bool { return true })
+}
+
+// ServeFetch calls handle for the requests that this control node is to answer, as ServeRenew does.
+func (b *Bus) ServeFetch(handle func(tier string, payload []byte, reply func([]byte))) (stop func(), err error) {
+	return b.consume(FetchRoot+"*", fetchQueue, func(m *nats.Msg) {
+		handle(strings.TrimPrefix(m.Subject, FetchRoot), m.Data, b.replier(m))
+	})
+}
+
+// replier answers a message; an answer that cannot be sent is for its receiver to miss.
+func (b *Bus) replier(m *nats.Msg) func([]byte) {
+	return func(answer []byte) {
+		if m.Reply == "" {
+			return
+		}
+		if err := b.publish(m.Reply, answer); err != nil && !errors.Is(err, ErrDisconnected) {
+			b.report("no reply on NATS", err)
+		}
+	}
+}
+
+// request sends one message and reads answers until one is good or ctx ends.
+func (b *Bus) request(ctx context.Context, subject string, payload []byte, good func([]byte) bool) ([]byte, error) {
+	if !b.conn.IsConnected() {
+		return nil, ErrDisconnected
+	}
+	inbox, answers := b.conn.NewInbox(), make(chan *nats.Msg, maxAnswers)
+	sub, err := b.conn.ChanSubscribe(inbox, answers)
+	if err != nil {
+		return nil, fmt.Errorf("subscribe %s: %w", inbox, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails only when the connection is closed
+	if err := b.conn.PublishRequest(subject, inbox, payload); err != nil {
+		return nil, fmt.Errorf("publish %s: %w", subject, err)
+	}
+	var last []byte
+	for {
+		select {
+		case m := <-answers:
+			switch {
+			case isNobody(m):
+				return nil, ErrNobody
+			case good(m.Data):
+				return m.Data, nil
+			}
+			last = m.Data
+		case <-ctx.Done():
+			if last != nil {
+				return last, nil
+			}
+			return nil, fmt.Errorf("request %s: %w", subject, context.Cause(ctx))
+		}
+	}
+}
+
+// isNobody recognises the server's own answer to a request that nobody is subscribed to.
+func isNobody(m *nats.Msg) bool {
+	return len(m.Data) == 0 && m.Header.Get("Status") == "503"
+}

@@ -1,0 +1,177 @@
+package follower
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tiercache/shared/controllog"
+)
+
+// natsUsable reports whether NATS is asked. After a failure it rests, if there is another way.
+func (l *loop) natsUsable(now time.Time) bool {
+	b := l.f.bus
+	return b != nil && b.Connected() && (l.f.http == nil || !now.Before(l.restUntil))
+}
+
+// renewAt is when the next renewal is due: after RenewInterval, or sooner when there is something to report or
+// to ask and NATS carries it.
+func (l *loop) renewAt(now time.Time) time.Time {
+	urgent := l.reported != l.f.Applied() || l.asked() || !l.joined
+	if urgent && !l.failing && l.natsUsable(now) {
+		return l.lastSent.Add(controllog.ReportInterval)
+	}
+	return l.lastSent.Add(controllog.RenewInterval)
+}
+
+// renew starts a renewal.
+//
+// INVARIANT: sent is read before anything is sent, and applied is what the view has at most: what is reported was
+// applied.
+func (l *loop) renew(ctx context.Context, now time.Time) {
+	l.seq++
+	r := &renewal{seq: l.seq, join: !l.joined, applied: l.f.Applied(), sent: l.f.now(), nats: l.natsUsable(now)}
+	if l.f.http != nil && now.Sub(l.lastHTTP) >= controllog.RenewInterval {
+		r.http = true
+	}
+	l.renewing, l.lastSent = true, now
+	l.exchanges.Go(func() {
+		l.f.exchange(ctx, r, false)
+		l.renewed <- r
+	})
+}
+
+// answer takes the outcome of a renewal.
+func (l *loop) answer(r *renewal) {
+	f := l.f
+	l.renewing, l.failing = false, true
+	if r.natsFailed {
+		l.restUntil = time.Now().Add(natsRest)
+	}
+	if r.http && (r.via == overHTTP) {
+		l.lastHTTP = l.lastSent
+	}
+	switch {
+	case r.err != nil:
+		l.failed(r.err)
+	case r.reply.Refused == controllog.RefusedUnknown:
+		// INVARIANT: purges do not wait for who is not a member, so it must not call itself current.
+		f.lease.Revoke()
+		l.joined, l.failing = false, r.join
+		l.failed(fmt.Errorf("%w: %s", errRefused, r.reply.Refused))
+	case r.reply.Refused != "":
+		l.failed(fmt.Errorf("%w: %s", errRefused, r.reply.Refused))
+	case r.reply.Head < r.applied:
+		// INVARIANT: a head below what was applied before it was read is of a log that has lost entries.
+		f.lease.Revoke()
+		l.failed(fmt.Errorf("control's log ends at %d, this node has applied %d", r.reply.Head, r.applied))
+	default:
+		l.granted(r)
+		return
+	}
+	f.stats.RenewalsFailed.Add(1)
+}
+
+// granted takes an answer that is good for a lease.
+func (l *loop) granted(r *renewal) {
+	f := l.f
+	if r.via == overNATS {
+		f.stats.RenewalsNATS.Add(1)
+	} else {
+		f.stats.RenewalsHTTP.Add(1)
+	}
+	if r.join {
+		l.joinHead = r.reply.Head
+	}
+	l.joined, l.failing, l.reported = true, false, r.applied
+	f.lease.Grant(r.sent, r.reply.Head)
+	l.confirm(r.seq, r.reply.Head, r.via)
+}
+
+// confirm takes where the head is, as of a moment after that exchange had begun.
+func (l *loop) confirm(seq, head uint64, via transport) {
+	if !l.answered {
+		l.joinHead = max(l.joinHead, head)
+	}
+	l.answered, l.confirmed, l.head, l.via = true, seq, head, via
+	l.heard, l.reason = l.f.now(), ""
+	l.target = max(l.target, head)
+	if l.f.Applied() < head {
+		l.missing(false)
+	}
+}
+
+// failed keeps why an exchange brought nothing; look says it.
+func (l *loop) failed(err error) { l.reason = err.Error() }
+
+// standing is what there is to say about the node and control.
+type standing struct {
+	live   bool
+	via    transport
+	reason string
+}
+
+// look says when the node's standing has changed.
+func (l *loop) look(now time.Time) {
+	f := l.f
+	live := f.lease.Live(now)
+	if !f.cfg.Member {
+		live = l.answered && f.caughtUp.Load() && now.Sub(l.heard) < controllog.LeaseTime
+	}
+	is := standing{live: live, via: l.via, reason: l.reason}
+	if live {
+		is.reason = ""
+	}
+	was := l.said
+	if is == was {
+		return
+	}
+	l.said = is
+	switch {
+	case live:
+		f.health.OK("connected over " + is.via.String())
+	case was.live:
+		f.stats.LeasesLost.Add(1)
+		l.since = now
+		fallthrough
+	default:
+		f.health.Fail(l.disconnected())
+	}
+	switch {
+	case live && !was.live:
+		f.log.Info("connected to control", "over", is.via.String(), "applied", f.Applied())
+	case was.live && !live:
+		f.log.Warn("disconnected from control", "applied", f.Applied(), "reason", is.reason)
+	}
+}
+
+// disconnected is the state in words.
+func (l *loop) disconnected() string {
+	text := "not connected yet"
+	if !l.since.IsZero() {
+		text = "disconnected since " + l.since.UTC().Format(time.TimeOnly) + " UTC"
+	}
+	if l.said.reason != "" {
+		text += ": " + l.said.reason
+	}
+	return text
+}
+
+// finish ends the follower in good order: it leaves the fleet, so that no purge waits for it, and writes down
+// what it knows.
+//
+// INVARIANT: the lease ends before the node leaves.
+func (l *loop) finish(ctx context.Context) {
+	f := l.f
+	if f.cfg.Member && f.cfg.Leave && l.joined {
+		f.lease.Revoke()
+		r := &renewal{applied: f.Applied(), nats: l.natsUsable(time.Now()), http: f.http != nil}
+		f.exchange(context.WithoutCancel(ctx), r, true)
+		if r.err != nil {
+			f.log.Warn("control was not told that this node leaves", "error", r.err)
+		}
+	}
+	if l.f.cfg.StateFile != "" && l.written != l.f.Applied() {
+		l.wrote(f.write())
+	}
+}
