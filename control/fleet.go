@@ -32,14 +32,43 @@ func (c *Control) registerFleet(api huma.API) {
 	remove := c.operation(api, http.MethodDelete, "/v1/fleet/{node}", "removeMember", "Forget a node that is gone for good", token.Admin)
 	remove.Errors = append(remove.Errors, http.StatusNotFound, http.StatusConflict)
 	huma.Register(api, remove, c.removeMember)
+	drain := c.operation(api, http.MethodPost, "/v1/fleet/{node}/drain", "drainNode", "Tell a node to say that it is not ready", token.Admin)
+	drain.Description += " It serves on and stays a member; its /readyz fails, so that clients are sent elsewhere. A restart ends it."
+	undrain := c.operation(api, http.MethodDelete, "/v1/fleet/{node}/drain", "undrainNode", "Put a drained node back into rotation", token.Admin)
+	for _, op := range []*huma.Operation{&drain, &undrain} {
+		op.Errors = append(op.Errors, http.StatusNotFound)
+		op.DefaultStatus = http.StatusNoContent
+	}
+	huma.Register(api, drain, func(ctx context.Context, in *memberInput) (*struct{}, error) {
+		return c.drainMember(ctx, in.Node, true)
+	})
+	huma.Register(api, undrain, func(ctx context.Context, in *memberInput) (*struct{}, error) {
+		return c.drainMember(ctx, in.Node, false)
+	})
 }
 
-type removeMemberInput struct {
+// drainMember takes a node out of rotation, or puts it back.
+func (c *Control) drainMember(ctx context.Context, node string, drain bool) (*struct{}, error) {
+	switch err := c.members.Drain(ctx, node, drain); {
+	case errors.Is(err, members.ErrUnknown):
+		return nil, huma.Error404NotFound("no member has this name: see /v1/fleet")
+	case err != nil:
+		return nil, c.fault(ctx, err)
+	}
+	action := "member.drain"
+	if !drain {
+		action = "member.undrain"
+	}
+	who := callerOf(ctx)
+	return nil, c.fault(ctx, c.store.AddActivity(ctx, postgres.Activity{Who: who.Name, From: who.From, Action: action, Subject: node}))
+}
+
+type memberInput struct {
 	Node string `path:"node" maxLength:"63"`
 }
 
 // removeMember forgets a fenced node, which the fleet would otherwise be waiting for until a day is over.
-func (c *Control) removeMember(ctx context.Context, in *removeMemberInput) (*struct{}, error) {
+func (c *Control) removeMember(ctx context.Context, in *memberInput) (*struct{}, error) {
 	switch err := c.members.Remove(in.Node); {
 	case errors.Is(err, members.ErrLive):
 		return nil, huma.Error409Conflict(err.Error())
@@ -93,7 +122,7 @@ func (c *Control) fleet(now time.Time) client.Fleet {
 
 // addMember adds what the node says when it renews.
 func addMember(n *client.Node, m members.State, now time.Time) {
-	n.Applied, n.LagMS, n.Lease = m.Applied, m.Lag.Milliseconds(), client.LeaseFenced
+	n.Applied, n.LagMS, n.Lease, n.Draining = m.Applied, m.Lag.Milliseconds(), client.LeaseFenced, m.Draining
 	if m.Lease == members.LeaseLive {
 		n.Lease = client.LeaseLive
 	}

@@ -147,7 +147,8 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	if err != nil {
 		return refused(outside(err))
 	}
-	return controllog.RenewReply{Nonce: r.Nonce, Head: head}
+	drain, every := n.control.members.Terms(r.Node)
+	return controllog.RenewReply{Nonce: r.Nonce, Head: head, Drain: drain, ReportMicros: every.Microseconds()}
 }
 
 // head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the

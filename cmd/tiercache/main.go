@@ -34,7 +34,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newEdgeCommand())
 	root.AddCommand(newRegionalCommand())
 	root.AddCommand(newControlCommand())
-	root.AddCommand(newStatusCommand())
+	root.AddCommand(newStatusCommand(), newDrainCommand())
 	root.AddCommand(newNATSCommand())
 	root.AddCommand(newOriginCommand())
 	root.AddCommand(newObjectCommand())

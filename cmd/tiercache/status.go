@@ -73,6 +73,8 @@ func nodeState(n client.Node) string {
 	switch {
 	case n.State != client.StateLive:
 		return n.State
+	case n.Draining:
+		return "drained"
 	case n.Ready:
 		return "ready"
 	}

@@ -31,6 +31,8 @@ type Node struct {
 	Applied uint64 `json:"applied" doc:"Epoch through which it has applied the control log, as it said last; 0 for nodes that do not say"`
 	LagMS   int64  `json:"lag_ms" doc:"Milliseconds since control saw the first entry that the node lacks; 0: none is missing"`
 	Lease   string `json:"lease" enum:"live,fenced,none" doc:"live: purges wait for it; fenced: it cannot call itself current; none: it is no member, so that no purge waits for it"`
+
+	Draining bool `json:"draining,omitempty" doc:"It was told to say that it is not ready"`
 }
 
 // Leases of a node as control sees them.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"tiercache/control/postgres"
 	"tiercache/shared/controllog"
 )
 
@@ -21,6 +22,7 @@ type State struct {
 	Lag                      time.Duration // since this node saw the first entry that the member lacks; 0: none
 	Lease                    string
 	Renewed                  time.Time // zero: not since this control node started
+	Draining                 bool      // it was told to say that it is not ready
 }
 
 // Kinds of a Change.
@@ -57,7 +59,7 @@ func (t *Tracker) state(m *member) State {
 	now := t.now()
 	s := State{
 		Node: m.row.Node, Tier: m.row.Tier, Region: m.row.Region, Addr: m.row.Addr,
-		Applied: m.applied, Lease: LeaseLive, Renewed: m.renewed,
+		Applied: m.applied, Lease: LeaseLive, Renewed: m.renewed, Draining: m.row.State == postgres.MemberLeaving,
 	}
 	if at, lacking := t.mu.seen.at(m.applied + 1); lacking {
 		s.Lag = now.Sub(at)

@@ -41,6 +41,7 @@ type Store interface {
 	Join(ctx context.Context, m postgres.Member) error
 	Leave(ctx context.Context, node string) error
 	Members(ctx context.Context) ([]postgres.Member, error)
+	SetMemberState(ctx context.Context, node, state string) error
 	SaveApplied(ctx context.Context, applied map[string]uint64) error
 	DropMembers(ctx context.Context, olderThan time.Duration) (nodes []string, err error)
 }

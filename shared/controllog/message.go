@@ -11,8 +11,11 @@ const (
 	// FenceTime is how long after an entry was sequenced each node has either applied it or holds no lease
 	// any more: LeaseTime and a margin for clocks that run at different speeds.
 	FenceTime = LeaseTime + 500*time.Millisecond
-	// ReportInterval is how often a node reports its applied epoch at most; one that was idle reports at once.
+	// ReportInterval is how often a node reports its applied epoch at most, unless control has told it a shorter
+	// one; a node that was idle reports at once.
 	ReportInterval = 50 * time.Millisecond
+	// MinReportInterval is the shortest that control may tell.
+	MinReportInterval = 2 * time.Millisecond
 	// HintSize is the largest encoded entry, in bytes, that is published whole; a larger one is fetched.
 	HintSize = 64 << 10
 )
@@ -36,6 +39,11 @@ type Renew struct {
 type RenewReply struct {
 	Nonce string `json:"nonce"`
 	Head  uint64 `json:"head"`
+	// ReportMicros is how often the node may report, in microseconds: less often the more members there are.
+	// 0, or more than ReportInterval: ReportInterval.
+	ReportMicros int64 `json:"report_us,omitempty"`
+	// Drain asks the node to say that it is not ready, so that clients are sent elsewhere.
+	Drain bool `json:"drain,omitempty"`
 	// Refused says why there is no lease: RefusedUnknown, or a fault of control in words.
 	Refused string `json:"refused,omitempty"`
 }
@@ -50,3 +58,12 @@ type Fetch struct {
 
 // MaxFetch bounds the encoded entries of one FetchReply, in bytes.
 const MaxFetch = 512 << 10
+
+// ReportEvery is how often a node may report after this answer.
+func (r *RenewReply) ReportEvery() time.Duration {
+	every := time.Duration(r.ReportMicros) * time.Microsecond
+	if every <= 0 || every > ReportInterval {
+		return ReportInterval
+	}
+	return max(every, MinReportInterval)
+}

@@ -223,6 +223,7 @@ func (c *control) renew(payload []byte) []byte {
 	switch {
 	case request.Leave:
 		delete(c.mu.members, request.Node)
+		reply.Refused = "it has left"
 	case request.Join && c.mu.refuse == "", known:
 		c.mu.members[request.Node] = request
 	case c.mu.refuse == "":

@@ -68,8 +68,8 @@ func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	}
 	r.err = errors.New("no way to control")
 	if r.nats {
-		answer, err := f.renewNATS(ctx, payload, request.Nonce)
-		if f.take(r, overNATS, answer, request.Nonce, err) {
+		answer, err := f.renewNATS(ctx, payload, request.Nonce, leave)
+		if f.take(r, overNATS, answer, request.Nonce, err) || leave && r.err == nil {
 			return
 		}
 		r.natsFailed = true
@@ -80,12 +80,13 @@ func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	}
 }
 
-func (f *Follower) renewNATS(ctx context.Context, payload []byte, nonce string) ([]byte, error) {
+// renewNATS waits for an answer that grants something, or, for a node that leaves, for any.
+func (f *Follower) renewNATS(ctx context.Context, payload []byte, nonce string, leave bool) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, natsRenewTime)
 	defer cancel()
 	return f.bus.Renew(ctx, f.cfg.Tier, f.cfg.Node, payload, func(answer []byte) bool {
 		reply, err := decodeRenewReply(answer, nonce)
-		return err == nil && reply.Refused == ""
+		return err == nil && (leave || reply.Refused == "")
 	})
 }
 

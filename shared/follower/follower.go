@@ -20,8 +20,10 @@ type Follower struct {
 	http   *controlHTTP // nil: none
 	log    *slog.Logger
 	health *runner.Component
-	now    func() time.Time
-	stats  Stats
+	// drained fails while control has drained the node; it is required.
+	drained *runner.Component
+	now     func() time.Time
+	stats   Stats
 
 	// replica is written by Run's loop alone.
 	replica *controllog.Replica
@@ -45,11 +47,14 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	health := cmp.Or(deps.Health, runner.NewHealth())
 	f := &Follower{
 		cfg: cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken), log: deps.Log, now: deps.Now,
-		health:  cmp.Or(deps.Health, runner.NewHealth()).Component("control", false),
+		health:  health.Component("control", false),
+		drained: health.Component("in rotation", true),
 		replica: controllog.NewReplica(cfg.Capacity), waiting: make(chan *waiter),
 	}
+	f.drained.OK("")
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}

@@ -129,7 +129,6 @@ func TestFollower_LostRepeatedAndReorderedMessages(t *testing.T) {
 }
 
 func TestFollower_MessagesThatOvertakeEachOtherCostNoFetch(t *testing.T) {
-	t.Parallel()
 	c := newControl(t).start()
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
 	c.purge("x")
@@ -146,7 +145,7 @@ func TestFollower_MessagesThatOvertakeEachOtherCostNoFetch(t *testing.T) {
 	if n.Stats().Gaps.Load() < 2*rounds {
 		t.Errorf("%d gaps", n.Stats().Gaps.Load())
 	}
-	if got := n.Stats().Fetches.Load() - fetches; got > rounds/2 { // a renewal between them may find one missing
+	if got := n.Stats().Fetches.Load() - fetches; got >= rounds { // a busy machine may take longer than a gap may last
 		t.Errorf("%d fetches", got)
 	}
 }
@@ -164,8 +163,20 @@ func TestFollower_FetchesWhatCameAsAHintOnly(t *testing.T) {
 		t.Fatalf("not a hint: %d bytes", len(b))
 	}
 	c.publish(e)
-	c.purge("b")
-	eventually(t, "applied", func() bool { return n.Applied() == c.head() })
+	eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
+	var took time.Duration
+	const more = 4
+	for range more {
+		eventually(t, "reported", func() bool { return c.reported("edge-1") == e.Epoch }) // idle until the next one
+		e = c.add(large)
+		c.publish(e)
+		published := time.Now()
+		eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
+		took += time.Since(published)
+	}
+	if took > more*controllog.RenewInterval/2 {
+		t.Errorf("took %v: not fetched before a renewal said so", took)
+	}
 	if n.Check(first-1, scopesOf("a")) != invalidation.Dead {
 		t.Error("the large entry has no effect")
 	}
@@ -224,17 +235,31 @@ func TestFollower_GoesOverHTTPWhileNATSIsDown(t *testing.T) {
 
 func TestFollower_HTTPIsAskedTwiceASecondAtMost(t *testing.T) {
 	t.Parallel()
-	c := newControl(t).start()
-	n := start(t, c.edge(), follower.Deps{})
-	before, began := get(c, func(c *control) int { return len(c.mu.renews) }), time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	for ctx.Err() == nil { // there is always something to ask
-		_ = n.Reach(ctx, 1<<50) // no such epoch, or too late
-	}
-	renews := get(c, func(c *control) int { return len(c.mu.renews) }) - before
-	if most := int(time.Since(began)/controllog.RenewInterval) + 1; renews > most || renews < 2 {
-		t.Errorf("%d renewals in %v", renews, time.Since(began))
+	for name, prepare := range map[string]func(c *control) follower.Deps{
+		"without NATS": func(*control) follower.Deps { return follower.Deps{} },
+		"control is not on NATS": func(c *control) follower.Deps {
+			c.bus.Close()
+			return follower.Deps{Bus: c.connect("edge")}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newControl(t).start()
+			n := start(t, c.edge(), prepare(c))
+			before, began := get(c, func(c *control) int { return len(c.mu.renews) }), time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			for ctx.Err() == nil { // there is always something to ask
+				_ = n.Reach(ctx, 1<<50) // no such epoch, or too late
+			}
+			renews := get(c, func(c *control) int { return len(c.mu.renews) }) - before
+			if most := int(time.Since(began)/controllog.RenewInterval) + 1; renews > most || renews < 2 {
+				t.Errorf("%d renewals in %v", renews, time.Since(began))
+			}
+			if !n.Live(time.Now()) {
+				t.Error("not live")
+			}
+		})
 	}
 }
 
@@ -324,7 +349,11 @@ func TestFollower_LeavesOnACleanStop(t *testing.T) {
 	t.Parallel()
 	c := newControl(t).start()
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
+	before := time.Now()
 	n.stop()
+	if took := time.Since(before); took > 300*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
 	if get(c, func(c *control) int { return len(c.mu.members) }) != 0 {
 		t.Error("still a member")
 	}

@@ -49,11 +49,13 @@ type loop struct {
 	renewing  bool      // one is under way
 	failing   bool      // the last one granted nothing
 	lastSent  time.Time // when the last renewal began
-	lastHTTP  time.Time // when the last renewal began that was allowed HTTP
 	restUntil time.Time // NATS is not asked until then
 	reported  uint64    // the applied epoch that control has heard of
-	fetching  bool
-	fetchAt   time.Time // when the next fetch is due; zero: none is
+	// reportEvery is how often the node may report, as control has said last.
+	reportEvery time.Duration
+	draining    bool // control wants the node to be not ready
+	fetching    bool
+	fetchAt     time.Time // when the next fetch is due; zero: none is
 	// pauseUntil: the last fetch failed, and the next one does not begin before.
 	pauseUntil time.Time
 
@@ -84,7 +86,7 @@ type loop struct {
 
 func newLoop(f *Follower, ready func()) *loop {
 	return &loop{
-		f: f, ready: ready, started: time.Now(), empty: true,
+		f: f, ready: ready, started: time.Now(), empty: true, reportEvery: controllog.ReportInterval,
 		messages: make(chan []byte, maxMessages),
 		renewed:  make(chan *renewal, 1), fetched: make(chan *fetch, 1), saved: make(chan saved, 1),
 		early: make(map[uint64]controllog.Entry),

@@ -15,11 +15,12 @@ func (l *loop) natsUsable(now time.Time) bool {
 }
 
 // renewAt is when the next renewal is due: after RenewInterval, or sooner when there is something to report or
-// to ask and NATS carries it.
+// to ask and NATS carries it. So HTTP is asked once in RenewInterval at most: when NATS has failed it rests for
+// longer than that.
 func (l *loop) renewAt(now time.Time) time.Time {
 	urgent := l.reported != l.f.Applied() || l.asked() || !l.joined
 	if urgent && !l.failing && l.natsUsable(now) {
-		return l.lastSent.Add(controllog.ReportInterval)
+		return l.lastSent.Add(l.reportEvery)
 	}
 	return l.lastSent.Add(controllog.RenewInterval)
 }
@@ -30,9 +31,9 @@ func (l *loop) renewAt(now time.Time) time.Time {
 // applied.
 func (l *loop) renew(ctx context.Context, now time.Time) {
 	l.seq++
-	r := &renewal{seq: l.seq, join: !l.joined, applied: l.f.Applied(), sent: l.f.now(), nats: l.natsUsable(now)}
-	if l.f.http != nil && now.Sub(l.lastHTTP) >= controllog.RenewInterval {
-		r.http = true
+	r := &renewal{
+		seq: l.seq, join: !l.joined, applied: l.f.Applied(), sent: l.f.now(),
+		nats: l.natsUsable(now), http: l.f.http != nil,
 	}
 	l.renewing, l.lastSent = true, now
 	l.exchanges.Go(func() {
@@ -47,9 +48,6 @@ func (l *loop) answer(r *renewal) {
 	l.renewing, l.failing = false, true
 	if r.natsFailed {
 		l.restUntil = time.Now().Add(natsRest)
-	}
-	if r.http && (r.via == overHTTP) {
-		l.lastHTTP = l.lastSent
 	}
 	switch {
 	case r.err != nil:
@@ -84,8 +82,25 @@ func (l *loop) granted(r *renewal) {
 		l.joinHead = r.reply.Head
 	}
 	l.joined, l.failing, l.reported = true, false, r.applied
+	l.reportEvery = r.reply.ReportEvery()
+	l.drain(r.reply.Drain)
 	f.lease.Grant(r.sent, r.reply.Head)
 	l.confirm(r.seq, r.reply.Head, r.via)
+}
+
+// drain makes the node say that it is not ready, or takes that back.
+func (l *loop) drain(wanted bool) {
+	if wanted == l.draining {
+		return
+	}
+	l.draining = wanted
+	if wanted {
+		l.f.drained.Fail("control has drained this node: it serves on, but sends new clients elsewhere")
+		l.f.log.Warn("control has drained this node: it is not ready any more")
+		return
+	}
+	l.f.drained.OK("")
+	l.f.log.Info("control has ended the drain of this node")
 }
 
 // confirm takes where the head is, as of a moment after that exchange had begun.
