@@ -40,7 +40,8 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps := proxy.Deps{Store: cache, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer()}
+	deps := proxy.Deps{Store: cache, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer(),
+		Took: n.Telemetry.NewDurations("tiercache_request_duration", "Time from a request's arrival until its reply's head is on its way, by outcome", "outcome", proxy.OutcomeNames()...)}
 	if log != nil {
 		deps.Control = log
 	}

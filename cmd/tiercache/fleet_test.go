@@ -250,7 +250,7 @@ func TestToken_CreateListRevoke(t *testing.T) {
 	}
 	c.fails(exitUsage, "--role", "token", "create", "x")
 	c.fails(1, "roles", "token", "create", "x", "--role", "root")
-	if out := c.must("audit"); !strings.Contains(out, "token.revoke") || !strings.Contains(out, "127.0.0.1") {
+	if out := c.must("activity"); !strings.Contains(out, "token.revoke") || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("printed %q", out)
 	}
 	out := c.must("events")

@@ -42,7 +42,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newServiceCommand())
 	root.AddCommand(newTokenCommand())
 	root.AddCommand(newEventsCommand())
-	root.AddCommand(newAuditCommand())
+	root.AddCommand(newActivityCommand())
 	root.AddCommand(newVersionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	return root

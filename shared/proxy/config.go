@@ -17,6 +17,7 @@ import (
 	"tiercache/shared/flight"
 	"tiercache/shared/object"
 	"tiercache/shared/policy"
+	"tiercache/shared/telemetry"
 )
 
 // Config is what a tier decides about its proxy.
@@ -94,6 +95,9 @@ type Deps struct {
 	Control ControlLog
 	// Tracer is nil when tracing is off.
 	Tracer trace.Tracer
+	// Took measures requests by outcome, from their arrival until the reply's head is on its way; its label
+	// values are OutcomeNames. nil: nothing is measured.
+	Took *telemetry.Durations
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Random names bodies; nil is crypto/rand.
@@ -111,6 +115,7 @@ type Proxy struct {
 	log      *slog.Logger
 	tracer   trace.Tracer
 	tracing  bool
+	took     *telemetry.Durations
 	now      func() time.Time
 	random   io.Reader
 
@@ -134,7 +139,7 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 	}
 	p := &Proxy{
 		cfg: cfg, store: deps.Store, upstream: deps.Upstream, log: deps.Log,
-		tracer: deps.Tracer, tracing: deps.Tracer != nil, now: deps.Now, random: deps.Random,
+		tracer: deps.Tracer, tracing: deps.Tracer != nil, took: deps.Took, now: deps.Now, random: deps.Random,
 		pseudonym: cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
 	}
 	p.control, p.logged = deps.Control, deps.Control != nil

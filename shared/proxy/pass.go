@@ -100,7 +100,7 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 	if outcome == httpcache.Miss {
 		outcome = httpcache.Pass
 	}
-	p.stats.count(outcome)
+	p.count(r, outcome)
 	fields := append(r.fields[:0], object.MakeBlock(solo.fields)...)
 	if solo.meta.Age > 0 {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))

@@ -61,7 +61,7 @@ func refusalOf(err error) *refusal {
 
 // refuse sends a reply of our own. Its body names what is wrong and nothing of the inside.
 func (p *Proxy) refuse(r *request, why *refusal) {
-	p.stats.count(httpcache.Error)
+	p.count(r, httpcache.Error)
 	f := r.fields[:0]
 	f = appendField(f, "Content-Type", "text/plain; charset=utf-8")
 	f = appendField(f, "Cache-Control", "no-store")

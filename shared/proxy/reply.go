@@ -20,7 +20,7 @@ func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Memb
 	if !ok {
 		return false
 	}
-	p.stats.count(member.Outcome)
+	p.count(r, member.Outcome)
 	p.send(r, &r.head, age, told{stamp: stamp}, member, payload)
 	return true
 }
@@ -154,7 +154,7 @@ func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
 		return false
 	}
 	member := res.member(!lead)
-	p.stats.count(member.Outcome)
+	p.count(r, member.Outcome)
 	now := p.now()
 	age := res.head.Meta.CurrentAge(now)
 	member.TTL, member.HasTTL = res.head.Meta.Lifetime(&r.rules)-age, true

@@ -43,6 +43,7 @@ type request struct {
 	min   uint64 // the epoch that the request asks for; 0: none
 	live  bool   // this node held a lease when the request began
 
+	outcome   httpcache.Outcome
 	overtaken bool // what the flight yielded misses a purge that the request must not miss
 
 	key     []byte // whole cache key of the stored response looked at, variant included

@@ -14,9 +14,16 @@ func (p *Proxy) Serve(ctx context.Context, x Exchange) {
 	defer p.release(r)
 	r.ctx, r.x, r.header, r.now = ctx, x, x.Header(), p.now()
 	r.method, r.target = x.Method(), x.Target()
+	p.serve(r)
+	if p.took != nil {
+		p.took.Record(int(r.outcome), p.now().Sub(r.now))
+	}
+}
+
+func (p *Proxy) serve(r *request) {
 	if r.target == "*" && r.method == http.MethodOptions {
 		// The node itself is asked (RFC 9110, 9.3.7): edges do, to know that it still answers.
-		x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", "GET, HEAD, OPTIONS"), Payload{})
+		r.x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", "GET, HEAD, OPTIONS"), Payload{})
 		return
 	}
 	if refusal := p.admit(r); refusal != nil {

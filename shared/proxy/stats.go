@@ -37,7 +37,21 @@ type Stats struct {
 	EpochsIgnored telemetry.Counter // clients' Tiercache-Min-Epoch above the log's head
 }
 
-func (s *Stats) count(o httpcache.Outcome)    { s.requests[o].Add(1) }
+// count notes how the request was answered.
+func (p *Proxy) count(r *request, o httpcache.Outcome) {
+	r.outcome = o
+	p.stats.requests[o].Add(1)
+}
+
+// OutcomeNames are the label values of Deps.Took, in the order of their numbers.
+func OutcomeNames() []string {
+	var names []string
+	for o := httpcache.OutcomeNone; o.String() != "invalid"; o++ {
+		names = append(names, o.String())
+	}
+	return names
+}
+
 func (s *Stats) notStored(r httpcache.Reason) { s.unstored[r].Add(1) }
 
 // Requests is the number of requests with that outcome.

@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newAuditCommand() *cobra.Command {
+func newActivityCommand() *cobra.Command {
 	var access controlAccess
 	var before int64
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "audit",
+		Use:   "activity",
 		Short: "Show who did what, newest first",
 		Args:  wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
