@@ -42,7 +42,11 @@ func TestSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := tiercache(t, c.args...)
-			result.fails(t, c.want...)
+			code := 1
+			if strings.Contains(c.want[0], "flag") || name == "wrong value" { // the command line itself is wrong
+				code = 2
+			}
+			result.failsWith(t, code, c.want...)
 			if strings.HasSuffix(c.want[0], "edge.yaml:") {
 				wantsPosition(t, result.stderr)
 			}

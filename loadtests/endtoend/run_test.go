@@ -55,8 +55,14 @@ func (e ended) succeeds(t *testing.T) string {
 // fails wants exit status 1 and one line on standard error that has each part.
 func (e ended) fails(t *testing.T, parts ...string) {
 	t.Helper()
-	if e.code != 1 {
-		t.Errorf("exit status %d, want 1\n%s%s", e.code, e.stdout, e.stderr)
+	e.failsWith(t, 1, parts...)
+}
+
+// failsWith is fails with another exit status.
+func (e ended) failsWith(t *testing.T, code int, parts ...string) {
+	t.Helper()
+	if e.code != code {
+		t.Errorf("exit status %d, want %d\n%s%s", e.code, code, e.stdout, e.stderr)
 	}
 	if strings.Count(strings.TrimSpace(e.stderr), "\n") != 0 {
 		t.Errorf("want one line, not:\n%s", e.stderr)
