@@ -29,6 +29,10 @@ test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Re
 	$(GOTEST) -race -timeout 15m $(TESTFLAGS) $(PKG)
 	$(if $(filter ./...,$(PKG)),$(GOTEST) -timeout 5m -run 'Allocations|Memory' $(TESTFLAGS) ./edge/...)
 
+.PHONY: test-control
+test-control: deps-test ## the control log for longer: NATS away for 30 s under writes, a minute of reads and writes
+	TIERCACHE_LONG_TESTS=1 $(GOTEST) -count=1 -timeout 10m -v -run TestControlLog ./loadtests/endtoend
+
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector
 	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)

@@ -35,7 +35,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, follow, err := n.Follower(node.Follow{Member: true, StandAlone: len(cfg.Services) > 0})
+	log, follow, err := n.Follower(node.Follow{Member: true, Durable: true, StandAlone: len(cfg.Services) > 0})
 	if err != nil {
 		return nil, err
 	}

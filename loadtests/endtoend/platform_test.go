@@ -239,7 +239,7 @@ func freeOffset(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		offset := testkit.FreePort(t) - natsPort
-		if offset+edgePort+1+adminDistance < lastPort && allFree(offset) {
+		if offset+edgePort+3+adminDistance < lastPort && allFree(offset) {
 			return offset
 		}
 	}
@@ -248,8 +248,8 @@ func freeOffset(t *testing.T) int {
 }
 
 func allFree(offset int) bool {
-	ports := []int{natsPort, redisPort, postgresPort}
-	for _, node := range []int{controlPort, originPort, regionalPort, edgePort, edgePort + 1} {
+	ports := []int{natsPort, redisPort, redisPort + 1, postgresPort}
+	for _, node := range []int{controlPort, originPort, regionalPort, regionalPort + 1, edgePort, edgePort + 1, edgePort + 2, edgePort + 3} {
 		ports = append(ports, node, node+adminDistance)
 	}
 	for _, port := range ports {

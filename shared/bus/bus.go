@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,10 +20,14 @@ const (
 	component = "nats"
 
 	dialTimeout   = 2 * time.Second
+	writeTimeout  = 2 * time.Second // then the connection counts as dead
 	reconnectWait = 250 * time.Millisecond
 	jitter        = 250 * time.Millisecond // so that a fleet does not come back in one instant
 	pingInterval  = 5 * time.Second
 	maxPings      = 2 // unanswered ones, then the connection counts as dead
+
+	// maxOut bounds the messages of PublishLog that wait to be sent.
+	maxOut = 1024
 
 	// Bounds of what a subscription holds for a slow reader.
 	pendingMessages = 4096
@@ -61,6 +66,14 @@ type Bus struct {
 	log    *slog.Logger
 	health *runner.Component
 
+	// up says whether there is a connection. The library's own answer waits for a lock that it holds while it
+	// tries to reconnect, for seconds when the server accepts and says nothing.
+	up atomic.Bool
+	// out holds what PublishLog was given until it is sent, since sending may wait for the same lock.
+	out  chan []byte
+	done chan struct{} // closed by Close
+	once sync.Once
+
 	mu struct {
 		sync.Mutex
 		lastError string // logged already
@@ -84,12 +97,16 @@ func Connect(_ context.Context, cfg Config) (*Bus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bus: connect: %w", err)
 	}
+	go b.send()
 	return b, nil
 }
 
 func newBus(cfg Config) *Bus {
 	health := cmp.Or(cfg.Health, runner.NewHealth())
-	b := &Bus{role: cfg.Role, log: cfg.Log, health: health.Component(component, false)}
+	b := &Bus{
+		out: make(chan []byte, maxOut), done: make(chan struct{}),
+		role: cfg.Role, log: cfg.Log, health: health.Component(component, false),
+	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -108,6 +125,7 @@ func (b *Bus) options(cfg Config) ([]nats.Option, error) {
 		nats.ReconnectJitter(jitter, jitter),
 		nats.ReconnectBufSize(-1), // none: what is sent while disconnected fails
 		nats.PingInterval(pingInterval),
+		nats.FlusherTimeout(writeTimeout),
 		nats.MaxPingsOutstanding(maxPings),
 		nats.ConnectHandler(b.connected),
 		nats.ReconnectHandler(b.connected),
@@ -126,6 +144,7 @@ func (b *Bus) options(cfg Config) ([]nats.Option, error) {
 }
 
 func (b *Bus) connected(c *nats.Conn) {
+	b.up.Store(true)
 	b.health.OK("connected to " + c.ConnectedUrlRedacted())
 	b.log.Info("connected to NATS", "url", c.ConnectedUrlRedacted())
 	b.forget()
@@ -133,6 +152,7 @@ func (b *Bus) connected(c *nats.Conn) {
 
 // disconnected is called for a connection that was lost and for each attempt that failed.
 func (b *Bus) disconnected(c *nats.Conn, err error) {
+	b.up.Store(false)
 	if err == nil || c.IsClosed() {
 		return // our own Close
 	}
@@ -163,7 +183,7 @@ func (b *Bus) forget() {
 // publish sends one message. ErrDisconnected when there is no connection; nil means that the message
 // was handed to the connection, not that anybody got it.
 func (b *Bus) publish(subject string, payload []byte) error {
-	if !b.conn.IsConnected() {
+	if !b.Connected() {
 		return ErrDisconnected
 	}
 	if err := b.conn.Publish(subject, payload); err != nil {
@@ -192,10 +212,14 @@ func (b *Bus) consume(subject, group string, handle nats.MsgHandler) (stop func(
 }
 
 // Connected reports whether there is a connection at the moment.
-func (b *Bus) Connected() bool { return b.conn.IsConnected() }
+func (b *Bus) Connected() bool { return b.up.Load() }
 
 // Flush waits until the server has read what was published before.
 func (b *Bus) Flush(ctx context.Context) error { return b.conn.FlushWithContext(ctx) }
 
 // Close ends the connection and all subscriptions; a handler that runs is not waited for.
-func (b *Bus) Close() { b.conn.Close() }
+func (b *Bus) Close() {
+	b.once.Do(func() { close(b.done) })
+	b.up.Store(false)
+	b.conn.Close()
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -60,11 +61,41 @@ func (b *Bus) replier(m *nats.Msg) func([]byte) {
 	}
 }
 
-// request sends one message and reads answers until one is good or ctx ends.
+// lastWords is how long a request that is over waits for what it has got.
+const lastWords = 20 * time.Millisecond
+
+// request is ask, and over when ctx ends: the library waits for a lock that it may hold for seconds while it tries
+// to reconnect.
 func (b *Bus) request(ctx context.Context, subject string, payload []byte, good func([]byte) bool) ([]byte, error) {
-	if !b.conn.IsConnected() {
+	if !b.Connected() {
 		return nil, ErrDisconnected
 	}
+	type outcome struct {
+		answer []byte
+		err    error
+	}
+	asked := make(chan outcome, 1)
+	go func() {
+		answer, err := b.ask(ctx, subject, payload, good)
+		asked <- outcome{answer, err}
+	}()
+	select {
+	case o := <-asked:
+		return o.answer, o.err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case o := <-asked:
+		return o.answer, o.err
+	case <-timer.C:
+		return nil, fmt.Errorf("request %s: %w", subject, context.Cause(ctx))
+	}
+}
+
+// ask sends one message and reads answers until one is good or ctx ends.
+func (b *Bus) ask(ctx context.Context, subject string, payload []byte, good func([]byte) bool) ([]byte, error) {
 	inbox, answers := b.conn.NewInbox(), make(chan *nats.Msg, maxAnswers)
 	sub, err := b.conn.ChanSubscribe(inbox, answers)
 	if err != nil {

@@ -28,6 +28,9 @@ type Config struct {
 	Member bool
 	// Leave: on a clean stop a member leaves, so that no purge waits for it.
 	Leave bool
+	// Durable: the node's store outlives it, so that a restart finds entries of which it may not know what was
+	// purged since.
+	Durable bool
 	// StandAlone: the node has all that it needs to serve without ever having heard of control.
 	StandAlone bool
 

@@ -308,7 +308,8 @@ type node struct {
 // edge is the configuration of a member that can use NATS and HTTP.
 func (c *control) edge() follower.Config {
 	return follower.Config{
-		Node: "edge-1", Tier: "edge", Region: "r1", Addr: "127.0.0.1:8080", Member: true, Leave: true,
+		Durable: true,
+		Node:    "edge-1", Tier: "edge", Region: "r1", Addr: "127.0.0.1:8080", Member: true, Leave: true,
 		ControlURL: "http://" + c.httpAddr, TierToken: secret,
 	}
 }

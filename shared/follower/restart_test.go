@@ -243,3 +243,16 @@ func TestReset_FromAStateOfAnotherLog(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// A node whose store does not outlive it has only what the next tier vouched for since it started.
+func TestCheck_AStampAboveAppliedCountsWhereTheStoreIsNew(t *testing.T) {
+	for durable, want := range map[bool]invalidation.Verdict{true: invalidation.Dead, false: invalidation.Live} {
+		f, err := follower.New(follower.Config{Node: "edge-1", Tier: "edge", Member: true, Durable: durable}, follower.Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Check(5, nil); got != want {
+			t.Errorf("durable %t: %v, want %v", durable, got, want)
+		}
+	}
+}

@@ -21,11 +21,12 @@ func (f *Follower) Live(now time.Time) bool { return f.lease.Live(now) }
 
 // Check says whether a response with that stamp and those scopes still stands.
 //
-// INVARIANT: a stamp above applied is believed only from a view that had caught up with the log. A node that
-// starts from an old view, or from none, finds entries in L1 and L2 that are newer than all it knows of
-// purges; that it knows of none against them says nothing.
+// INVARIANT: where the store outlives the node, a stamp above applied is believed only by a view that had caught
+// up with the log. A node that starts from an old view, or from none, finds entries in L2 that are newer than all
+// it knows of purges; that it knows of none against them says nothing. What an empty store was filled with since
+// the start, the next tier has vouched for.
 func (f *Follower) Check(stamp uint64, scopes []object.Scope) invalidation.Verdict {
-	if stamp > f.Applied() && !f.caughtUp.Load() && !f.Live(f.now()) {
+	if f.cfg.Durable && stamp > f.Applied() && !f.caughtUp.Load() && !f.Live(f.now()) {
 		return invalidation.Dead
 	}
 	return f.Index().Check(stamp, scopes)

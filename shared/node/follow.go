@@ -12,6 +12,8 @@ import (
 type Follow struct {
 	// Member: purges wait for the node. Edges and regional nodes are members.
 	Member bool
+	// Durable: the node's store outlives it, as L2 does.
+	Durable bool
 	// StandAlone: the node has services of its own and can serve without ever having heard of control.
 	StandAlone bool
 	// Capacity is how many purged scopes the index holds; 0: the default.
@@ -37,7 +39,7 @@ func (n *Node) Follower(how Follow) (*follower.Follower, runner.Part, error) {
 	f, err := follower.New(follower.Config{
 		Node: n.Node, Tier: n.Tier, Region: n.Region, Addr: n.Listen,
 		ControlURL: n.ControlURL, TierToken: token, StateFile: n.StateFile,
-		Member: how.Member, Leave: how.Member, StandAlone: how.StandAlone, Capacity: how.Capacity,
+		Member: how.Member, Leave: how.Member, Durable: how.Durable, StandAlone: how.StandAlone, Capacity: how.Capacity,
 	}, follower.Deps{Bus: b, Log: n.Log, Health: n.Health})
 	if err != nil {
 		return nil, runner.Part{}, err

@@ -1,4 +1,4 @@
-// Command run hammers a fleet and prints what it saw. It exits with 1 when a promise was broken.
+// Command run writes and reads all over a fleet and prints what it saw. It exits with 1 when a promise was broken.
 package main
 
 import (
@@ -10,15 +10,15 @@ import (
 	"strings"
 	"time"
 
-	"tiercache/loadtests/hammer"
+	"tiercache/loadtests/promises"
 	"tiercache/shared/token"
 )
 
 func main() {
-	var cfg hammer.Config
+	var cfg promises.Config
 	flag.StringVar(&cfg.Origin, "origin", "http://127.0.0.1:7080", "URL of the origin")
 	edges := flag.String("edges", "http://127.0.0.1:8080,http://127.0.0.1:8081", "URLs of the edges")
-	flag.StringVar(&cfg.Host, "host", "hammer.example.test", "host of the objects")
+	flag.StringVar(&cfg.Host, "host", "promises.example.test", "host of the objects")
 	flag.IntVar(&cfg.Objects, "objects", 8, "objects, each with a writer of its own")
 	flag.IntVar(&cfg.Readers, "readers", 4, "readers of each of the three kinds")
 	flag.DurationVar(&cfg.Pause, "pause", 20*time.Millisecond, "pause of a writer between two writes")
@@ -27,18 +27,18 @@ func main() {
 	flag.Parse()
 	cfg.Edges = strings.Split(*edges, ",")
 	if err := run(cfg, *dataDir); err != nil {
-		fmt.Fprintln(os.Stderr, "hammer:", err)
+		fmt.Fprintln(os.Stderr, "promises:", err)
 		os.Exit(1)
 	}
 }
 
-func run(cfg hammer.Config, dataDir string) (err error) {
+func run(cfg promises.Config, dataDir string) (err error) {
 	if cfg.Token, err = token.Find("", dataDir); err != nil {
 		return err
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	report, err := hammer.Run(ctx, cfg)
+	report, err := promises.Run(ctx, cfg)
 	fmt.Print(report)
 	if err == nil && len(report.Violations) > 0 {
 		err = fmt.Errorf("%d promises were broken", len(report.Violations))

@@ -1,8 +1,8 @@
-// Package hammer writes and reads the same few objects at once, all over a fleet, and checks what readers are
+// Package promises writes and reads the same few objects at once, all over a fleet, and checks what readers are
 // promised: a read that begins after a write has its receipts sees that write or a later one, at any edge; so does
 // one that carries the write's epoch, whether the write waited or not; and a reader that carries the highest epoch
 // it was given never goes back. Start reading at Run, then reader.go.
-package hammer
+package promises
 
 import (
 	"context"
@@ -70,11 +70,11 @@ type run struct {
 	}
 }
 
-// Run hammers until the time is over. The error is one of the set-up; what is wrong with the fleet is in the
+// Run writes and reads until the time is over. The error is one of the set-up; what is wrong with the fleet is in the
 // report.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if len(cfg.Edges) == 0 || cfg.Objects <= 0 || cfg.Readers <= 0 {
-		return Report{}, errors.New("hammer: at least one edge, object and reader")
+		return Report{}, errors.New("promises: at least one edge, object and reader")
 	}
 	origin, err := client.New(cfg.Origin, cfg.Token, cfg.Objects)
 	if err != nil {
@@ -88,14 +88,15 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	defer r.http.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, cfg.For)
 	defer cancel()
+	begun := time.Now().UnixNano() // versions count from 1 in each run
 	for i := range cfg.Objects {
-		o := &object{path: fmt.Sprintf("/hammer/%d", i)}
+		o := &object{path: fmt.Sprintf("/promises/%d/%d", begun, i)}
 		if i%4 == 3 {
 			o.size = 400 << 10 // in segments
 		}
 		r.objects = append(r.objects, o)
-		if err := r.write(ctx, o, 1, true); err != nil {
-			return r.mu.report, fmt.Errorf("hammer: first write: %w", err)
+		if err := r.write(ctx, o, 1, false); err != nil {
+			return r.mu.report, fmt.Errorf("promises: first write: %w", err)
 		}
 	}
 	r.loop(ctx)
