@@ -36,11 +36,14 @@ func (t *Tracker) Drain(ctx context.Context, node string, drain bool) error {
 	return nil
 }
 
-// Terms are what a member is told with its lease.
+// Terms are what a member is told with its lease, which it gets now.
 func (t *Tracker) Terms(node string) (drain bool, reportEvery time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.mu.members[node]
+	if m != nil {
+		m.granted = t.now()
+	}
 	every := time.Duration(len(t.mu.members)) * reportCost
 	return m != nil && m.row.State == postgres.MemberLeaving, min(max(every, controllog.MinReportInterval), controllog.ReportInterval)
 }

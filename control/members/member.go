@@ -16,6 +16,7 @@ type member struct {
 	applied uint64
 	reports []report  // the newest, by epoch and time
 	renewed time.Time // its last renewal, here or as far as the rows tell; zero: none since the start
+	granted time.Time // its last lease, here, or renewal as far as the rows tell
 	known   time.Time // when it was joined or found
 	left    time.Time // when it said that it stops; zero: it did not
 	fresh   bool      // renewed here since the last save

@@ -130,7 +130,7 @@ func (t *Tracker) merge(rows []postgres.Member) {
 			t.mu.members[row.Node] = m
 		}
 		if row.Seen.After(m.row.Seen) && !m.saved && t.mu.loaded {
-			m.renewed = now // at another control node
+			m.renewed, m.granted = now, now // at another control node
 		}
 		m.row = row
 		t.advance(m, row.Applied, now)

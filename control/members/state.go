@@ -11,7 +11,7 @@ import (
 
 // Leases as control sees them.
 const (
-	LeaseLive   = "live"   // renewed lately, and no entry is missing for so long that the lease has ended
+	LeaseLive   = "live"   // it was granted one lately, and no entry is missing for so long that the lease has ended
 	LeaseFenced = "fenced" // the node cannot call itself current
 )
 
@@ -64,7 +64,7 @@ func (t *Tracker) state(m *member) State {
 	if at, lacking := t.mu.seen.at(m.applied + 1); lacking {
 		s.Lag = now.Sub(at)
 	}
-	if s.Lag > controllog.FenceTime || now.Sub(later(m.renewed, m.known)) > controllog.FenceTime {
+	if s.Lag > controllog.FenceTime || now.Sub(later(m.granted, m.known)) > controllog.FenceTime {
 		s.Lease = LeaseFenced
 	}
 	return s

@@ -297,6 +297,8 @@ func TestTracker_TellsWhatHappens(t *testing.T) {
 	tr.tell()
 	tr.tell()
 	tr.Report(renewal("a", 10))
+	tr.tell() // heard, but without a lease
+	tr.Terms("a")
 	tr.tell()
 	tr.Leave("a")
 	tr.tell()
@@ -322,6 +324,10 @@ func TestTracker_States(t *testing.T) {
 	tr.Saw(13, c.now())
 	c.pass(time.Second)
 	tr.Report(renewal("a", 11))
+	if states := tr.Members(); states[0].Lease != LeaseFenced {
+		t.Errorf("a, which was heard but got no lease: %+v", states[0])
+	}
+	tr.Terms("a")
 	states := tr.Members()
 	if len(states) != 2 || states[0].Lag != time.Second || states[0].Lease != LeaseLive || states[0].Applied != 11 {
 		t.Errorf("a: %+v", states)

@@ -122,9 +122,10 @@ func (s *Sequencer) tell(entries []controllog.Entry) {
 // saw makes the applied epoch known. The time is read after the entries came: they were committed before.
 func (s *Sequencer) saw(replica *controllog.Replica) {
 	applied := replica.Applied()
+	// INVARIANT: who asks for receipts of an epoch that Applied covers must find it seen.
+	s.deps.Saw(applied, time.Now())
 	s.head.Store(applied)
 	s.heard.forget(applied)
-	s.deps.Saw(applied, time.Now())
 }
 
 // tellTokens hands the tokens on when they have changed.
