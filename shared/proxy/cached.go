@@ -135,6 +135,9 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 		// It stands as of the epoch at which it was checked.
 		return p.serveStored(r, d.Age, member, max(r.head.Stamp, r.epoch))
 	case httpcache.UseStale:
+		if r.min > r.head.Stamp { // who asks for an epoch wants content of that epoch
+			return p.fly(r, p.baseOf(r), httpcache.FwdStale)
+		}
 		member.Outcome = httpcache.Stale
 		return p.serveStored(r, d.Age, member, r.head.Stamp)
 	case httpcache.UseStaleWhileRevalidate:

@@ -31,10 +31,19 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		j.p.discard(ctx, j.stored.key)
 		return j.again(ctx, cancel, f)
 	}
+	applied := j.p.control.Applied()
+	if j.p.control.Check(old.Stamp, old.Scopes) == invalidation.Dead {
+		// A validator may be weak: that it still matches does not bring purged bytes back.
+		return j.again(ctx, cancel, f)
+	}
 	stands := j.judge(response, started, scopes)
 	if j.behind(response, &stands) {
 		return j.insist(ctx, cancel, f, response)
 	}
+	// INVARIANT: bytes that a 304 confirms stand as of what this node had applied when it found them not purged,
+	// at most. The next tier may know a purge that this node does not, and its new bytes may have the same
+	// validator.
+	stands.stamp = min(stands.stamp, applied)
 	meta := httpcache.NewMeta(old.Meta.Status, fields, started, received)
 	clean, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
 

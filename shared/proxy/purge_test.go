@@ -284,11 +284,16 @@ func TestPurge_WaitersGoToOneSuccessor(t *testing.T) {
 
 // A 304 speaks of the moment at which it was asked for.
 func TestPurge_DuringARevalidation(t *testing.T) {
-	t.Run("hard", func(t *testing.T) { purgeDuringRevalidation(t, invalidation.Hard, "fwd=uri-miss") })
-	t.Run("soft", func(t *testing.T) { purgeDuringRevalidation(t, invalidation.Soft, "fwd=stale; fwd-status=200") })
+	t.Run("hard", func(t *testing.T) {
+		purgeDuringRevalidation(t, invalidation.Hard, "v1", "fwd-status=200", "edge-1; hit")
+	})
+	t.Run("soft", func(t *testing.T) {
+		purgeDuringRevalidation(t, invalidation.Soft, "v0", "fwd-status=304", "fwd=stale; fwd-status=200")
+	})
 }
 
-func purgeDuringRevalidation(t *testing.T, mode invalidation.Mode, next string) {
+// purgeDuringRevalidation: body and status are of the request that revalidates, next of the one after it.
+func purgeDuringRevalidation(t *testing.T, mode invalidation.Mode, body, status, next string) {
 	l := newLedger()
 	begun, release := make(chan struct{}, 10), make(chan struct{})
 	var version atomic.Int64
@@ -314,8 +319,8 @@ func purgeDuringRevalidation(t *testing.T, mode invalidation.Mode, next string) 
 	e := l.purge(mode, tag("t"))
 	close(release)
 	r := <-old
-	r.expect(t, 200, "v0", "fwd-status=304")
-	if r.epoch() >= e {
+	r.expect(t, 200, body, status)
+	if body == "v0" && r.epoch() >= e {
 		t.Errorf("what a 304 from before the purge confirms is passed on with %d", r.epoch())
 	}
 	s.get("/").expect(t, 200, "v1", next)

@@ -1,8 +1,11 @@
 package proxy_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,4 +157,54 @@ func TestPartition_StrictWithoutAnybodyIs504(t *testing.T) {
 		t.Errorf("HEAD of what is fetched from the site itself: %d", r.status)
 	}
 	s.clock.advance(time.Second)
+}
+
+// Both versions have the same validator, as those of one second with Last-Modified alone have. The regional node
+// knows of the purge and the edge does not: the 304 confirms bytes that are purged, and must not outlive the purge.
+func TestTiers_ANotModifiedDoesNotBringPurgedBytesBack(t *testing.T) {
+	edge, regional := newLedger(), newLedger()
+	var version atomic.Int64
+	s := twoLoggedTiers(t, "secret", edge, regional, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.Header().Set("Surrogate-Key", "t")
+		w.Header().Set("ETag", `W/"same"`)
+		fmt.Fprint(w, "v", version.Load())
+	})
+	s.get("/").expect(t, 200, "v0", "stored")
+	version.Store(1)
+	s.clock.advance(61 * time.Second)
+	e := regional.purge(invalidation.Hard, tag("t"))
+	if r := s.get("/"); r.body == "v0" && r.epoch() >= e {
+		t.Errorf("%q is said to stand as of %d, the purge is %d", r.body, r.epoch(), e)
+	}
+	edge.purge(invalidation.Hard, tag("t"))
+	if r := s.get("/"); r.body != "v1" {
+		t.Errorf("%q after the purge: %v", r.body, r.header.Values("Cache-Status"))
+	}
+}
+
+// The purge comes to the edge while its conditional request is under way.
+func TestTiers_APurgeDuringARevalidationIsNotLost(t *testing.T) {
+	edge, regional := newLedger(), newLedger()
+	var version atomic.Int64
+	var once sync.Once
+	s := twoLoggedTiers(t, "secret", edge, regional, func(w http.ResponseWriter, r *http.Request) {
+		if version.Load() == 1 {
+			once.Do(func() {
+				regional.purge(invalidation.Hard, tag("t"))
+				edge.purge(invalidation.Hard, tag("t"))
+			})
+		}
+		w.Header().Set("Cache-Control", "max-age=60")
+		w.Header().Set("Surrogate-Key", "t")
+		w.Header().Set("ETag", `W/"same"`)
+		fmt.Fprint(w, "v", version.Load())
+	})
+	s.get("/").expect(t, 200, "v0", "stored")
+	version.Store(1)
+	s.clock.advance(61 * time.Second)
+	s.get("/")
+	if r := s.get("/"); r.body != "v1" {
+		t.Errorf("%q after the purge: %v", r.body, r.header.Values("Cache-Status"))
+	}
 }
