@@ -46,7 +46,7 @@ func TestToken_FromCreationToRevocation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, head := follow(t, s, head)
+	rows, _ := follow(t, s, head)
 	if len(rows) != 2 || rows[1].ID != id {
 		t.Fatalf("the log has %v", ids(rows))
 	}

@@ -27,7 +27,7 @@ func TestLease_RunsFromSend(t *testing.T) {
 		wantLive(t, &l, time.Now(), true)
 		time.Sleep(100*time.Millisecond - 1)
 		wantLive(t, &l, time.Now(), true)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantLive(t, &l, time.Now(), false)
 	})
 }

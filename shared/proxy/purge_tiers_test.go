@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -204,5 +205,19 @@ func TestTiers_APurgeDuringARevalidationIsNotLost(t *testing.T) {
 	s.get("/")
 	if r := s.get("/"); r.body != "v1" {
 		t.Errorf("%q after the purge: %v", r.body, r.header.Values("Cache-Status"))
+	}
+}
+
+// An error that a tier makes itself has no stamp, and is passed on as it is.
+func TestTiers_AnErrorOfATierIsNotBehind(t *testing.T) {
+	edge, regional, v := newLedger(), newLedger(), &versioned{control: "max-age=60"}
+	s := twoLoggedTiers(t, "secret", edge, regional, v.serve)
+	for _, l := range []*ledger{edge, regional} {
+		l.purge(invalidation.Hard, invalidation.AllScope())
+	}
+	s.upstream.Close()
+	r := s.get("/")
+	if r.status != http.StatusGatewayTimeout || strings.Contains(r.body, "epoch") || s.proxy.Stats().Fills.Load() != 1 {
+		t.Errorf("%d %q, the regional node was asked %d times", r.status, r.body, s.proxy.Stats().Fills.Load())
 	}
 }

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,6 +89,9 @@ func (j *fill) judge(response *Response, begun time.Time, scopes []object.Scope)
 func (j *fill) behind(response *Response, s *standing) bool {
 	if j.insisted && j.service.UpstreamLag > 0 {
 		return false
+	}
+	if response.Status >= http.StatusBadRequest && value(response.Header, epochField) == "" {
+		return false // an error that a tier made itself: it stands for nothing, and asking again is no help
 	}
 	return response.FromTier && s.verdict != invalidation.Live && s.stamp < j.need
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,13 +79,18 @@ func (c *Client) Fetch(ctx context.Context, service *policy.Match, r *proxy.Requ
 	if service.PreserveHost {
 		host = r.Host
 	}
-	if r.Header.Has(proxy.TracedField) { // meant for our own tiers
+	if slices.ContainsFunc(r.Header, private) {
 		stripped := *r
-		stripped.Header = r.Header.Clone()
-		stripped.Header.Del(proxy.TracedField)
+		stripped.Header = slices.DeleteFunc(r.Header.Clone(), private)
 		r = &stripped
 	}
 	return c.Send(ctx, base, host, service.ResponseTimeout(), r)
+}
+
+// private reports whether a field is meant for our own tiers.
+func private(f httpcache.Field) bool {
+	const prefix = "Tiercache-"
+	return len(f.Name) >= len(prefix) && strings.EqualFold(f.Name[:len(prefix)], prefix)
 }
 
 // Send is Fetch for a server without a service document: the request goes to base with that Host.
