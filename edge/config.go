@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 
+	"tiercache/edge/l1"
 	"tiercache/shared/config"
 	"tiercache/shared/node"
 	"tiercache/shared/policy"
@@ -66,6 +67,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxFills <= 0 || c.DirectCap <= 0 || c.MaxObjectSize <= 0 || c.MaxRequestBody <= 0 {
 		return fmt.Errorf("max_fills, direct_cap, max_object_size and max_request_body must be positive")
+	}
+	if err := (l1.Config{Size: int64(c.L1Size)}).Validate(); err != nil {
+		return fmt.Errorf("l1_size: %w", err)
 	}
 	_, err := policy.NewSet(c.Services)
 	return err

@@ -22,6 +22,12 @@ type Config struct {
 	Size int64
 }
 
+// Validate says whether New would take the configuration.
+func (c Config) Validate() error {
+	_, err := newLayout(c.Size)
+	return err
+}
+
 // Cache is an [object.Store] in memory. It has no goroutine and nothing to close.
 type Cache struct {
 	cache     *bigcache.BigCache

@@ -42,5 +42,8 @@ func TestLayout_BudgetOutOfBounds(t *testing.T) {
 		if _, err := New(Config{Size: size}); err == nil || !strings.Contains(err.Error(), "8 MiB") {
 			t.Errorf("%d bytes: %v", size, err)
 		}
+		if err := (Config{Size: size}).Validate(); err == nil {
+			t.Errorf("%d bytes are valid", size)
+		}
 	}
 }

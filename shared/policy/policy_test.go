@@ -41,16 +41,16 @@ func TestSet_MatchWithoutCatchAll(t *testing.T) {
 
 func TestNewSet_RefusesContradictions(t *testing.T) {
 	cases := map[string][]Service{
-		"is used twice":       {service("a", "a.example"), service("a", "b.example")},
-		"is claimed by a":     {service("a", "a.example"), service("b", "a.example")},
-		"hosts: is empty":     {service("a")},
-		"not a lower-case":    {service("a", "A.example")},
-		"use 1-64":            {service("A b", "*")},
-		`use "origin"`:        {{Name: "a", Hosts: []string{"*"}, Upstream: "ftp://x"}},
-		"a path, query":       {{Name: "a", Hosts: []string{"*"}, Upstream: "http://x/path"}},
-		"credentials":         {{Name: "a", Hosts: []string{"*"}, Upstream: "http://u:p@x"}},
-		"timeout":             {{Name: "a", Hosts: []string{"*"}, Upstream: UpstreamOrigin, Timeout: time.Hour}},
-		`"*" is claimed by a`: {service("a", "*"), service("b", "*")},
+		"is used twice":             {service("a", "a.example"), service("a", "b.example")},
+		"is claimed by a":           {service("a", "a.example"), service("b", "a.example")},
+		"hosts: is empty":           {service("a")},
+		"not a lower-case":          {service("a", "A.example")},
+		"use 1-64":                  {service("A b", "*")},
+		`use "origin"`:              {{Name: "a", Hosts: []string{"*"}, Upstream: "ftp://x"}},
+		"a path, query":             {{Name: "a", Hosts: []string{"*"}, Upstream: "http://x/path"}},
+		"a user name or a password": {{Name: "a", Hosts: []string{"*"}, Upstream: "http://u:p@x"}},
+		"timeout":                   {{Name: "a", Hosts: []string{"*"}, Upstream: UpstreamOrigin, Timeout: time.Hour}},
+		`"*" is claimed by a`:       {service("a", "*"), service("b", "*")},
 	}
 	for want, services := range cases {
 		_, err := NewSet(services)
@@ -92,5 +92,18 @@ func TestValidHost(t *testing.T) {
 		if got := ValidHost(host); got != want {
 			t.Errorf("ValidHost(%q) = %t, want %t", host, got, want)
 		}
+	}
+}
+
+func TestService_UpstreamErrorsRepeatNoPassword(t *testing.T) {
+	for _, upstream := range []string{"http://bob:hunter2@h", "http://bob:hunter2@h/path", "http://bob:hunter2@h:x", "bob:hunter2@h", "http://bob:hunt er2@h"} {
+		s := Service{Name: "s", Hosts: []string{"*"}, Upstream: upstream}
+		if err := s.Validate(); err == nil || strings.Contains(err.Error(), "hun") || strings.Contains(err.Error(), "bob") {
+			t.Errorf("got %v", err)
+		}
+	}
+	s := Service{Name: "s", Hosts: []string{"*"}, Upstream: "http://h/path"}
+	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), `upstream: "http://h/path": a path`) {
+		t.Errorf("got %v", err)
 	}
 }

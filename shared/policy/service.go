@@ -117,7 +117,7 @@ func (s *Service) validate() *FieldError {
 		}
 	}
 	if err := validUpstream(s.Upstream); err != nil {
-		return &FieldError{"upstream", fmt.Sprintf("%q: %s", s.Upstream, err)}
+		return &FieldError{"upstream", err.Error()}
 	}
 	for i := range s.Rules {
 		if err := s.Rules[i].validate(); err != nil {
@@ -175,18 +175,23 @@ func validLiteral(host string) bool {
 	return len(host) > 3 && host[len(host)-1] == ']' && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == ""
 }
 
+// validUpstream says what is wrong with an upstream. It repeats none that may have a password in it.
 func validUpstream(upstream string) error {
 	if upstream == UpstreamOrigin {
 		return nil
 	}
+	quoted := ""
+	if !strings.Contains(upstream, "@") {
+		quoted = fmt.Sprintf("%q: ", upstream)
+	}
 	u, err := url.Parse(upstream)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return errors.New(`use "origin" or http://HOST[:PORT] or https://HOST[:PORT]`)
+		return errors.New(quoted + `use "origin" or http://HOST[:PORT] or https://HOST[:PORT]`)
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
-		return errors.New("a path, query or fragment is not supported")
+		return errors.New(quoted + "a path, query or fragment is not supported")
 	case u.User != nil:
-		return errors.New("credentials in the URL are not supported")
+		return errors.New("a user name or a password in the URL is not supported")
 	}
 	return nil
 }
