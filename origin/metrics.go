@@ -7,12 +7,14 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"tiercache/shared/telemetry"
 )
 
 // metrics are the origin's instruments. Labels are bounded: three routes, known methods, statuses.
 type metrics struct {
 	requests metric.Int64Counter
-	duration metric.Float64Histogram
+	duration *telemetry.Durations // by route
 	bytes    metric.Int64Counter
 }
 
@@ -22,15 +24,13 @@ type measured interface {
 	Counts() Counts
 }
 
-func newMetrics(meter metric.Meter, store Store) (*metrics, error) {
-	m := &metrics{}
+func newMetrics(tel *telemetry.Telemetry, store Store) (*metrics, error) {
+	meter := tel.Meter()
+	m := &metrics{duration: tel.NewDurations("tiercache_origin_request_duration",
+		"Time from a request's head to the end of its reply, by route.", "route", routeNames()...)}
 	var err error
 	if m.requests, err = meter.Int64Counter("tiercache_origin_requests",
 		metric.WithDescription("Requests by route, method and status.")); err != nil {
-		return nil, err
-	}
-	if m.duration, err = meter.Float64Histogram("tiercache_origin_request_duration", metric.WithUnit("s"),
-		metric.WithDescription("Time from a request's head to the end of its reply.")); err != nil {
 		return nil, err
 	}
 	if m.bytes, err = meter.Int64Counter("tiercache_origin_body", metric.WithUnit("By"),
@@ -44,10 +44,9 @@ func newMetrics(meter metric.Meter, store Store) (*metrics, error) {
 }
 
 func (m *metrics) record(ctx context.Context, r route, method string, w *reply, took time.Duration) {
-	route := attribute.String("route", r.String())
-	m.requests.Add(ctx, 1, metric.WithAttributes(route,
+	m.requests.Add(ctx, 1, metric.WithAttributes(attribute.String("route", r.String()),
 		attribute.String("method", methodLabel(method)), attribute.Int("status", w.status)))
-	m.duration.Record(ctx, took.Seconds(), metric.WithAttributes(route))
+	m.duration.Record(int(r), took)
 	m.bytes.Add(ctx, w.received, metric.WithAttributes(attribute.String("direction", "in")))
 	m.bytes.Add(ctx, w.bytes, metric.WithAttributes(attribute.String("direction", "out")))
 }

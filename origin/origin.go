@@ -44,7 +44,7 @@ type Origin struct {
 	PublishLog func(entries []byte) error
 
 	control   *http.Client // for receipts
-	tierToken string       // set by loadTokens; empty: no tier is believed
+	tierToken string       // set by ReadTokens; empty: no tier is believed
 
 	published, unpublished atomic.Uint64 // messages of Publish
 }
@@ -64,7 +64,7 @@ func New(cfg Config, store Store, tel *telemetry.Telemetry, log *slog.Logger) (*
 		control: newReceiptClient(),
 	}
 	var err error
-	if o.metrics, err = newMetrics(tel.Meter(), store); err == nil {
+	if o.metrics, err = newMetrics(tel, store); err == nil {
 		err = o.observePublished(tel.Meter())
 	}
 	if err != nil {
@@ -84,7 +84,7 @@ func (o *Origin) Part() runner.Part {
 		Listening:    o.Listening,
 	}.Part()
 	return runner.Part{Name: server.Name, Run: func(ctx context.Context, ready func()) error {
-		if err := o.loadTokens(); err != nil {
+		if err := o.ReadTokens(); err != nil {
 			return err
 		}
 		defer o.control.CloseIdleConnections()

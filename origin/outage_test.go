@@ -63,7 +63,9 @@ func TestMetrics_AreBoundedAndCount(t *testing.T) {
 		`tiercache_origin_body_bytes_total{direction="in"} 5`,
 		`tiercache_origin_db_connections{state="limit"} 16`,
 		`tiercache_origin_removed_total{kind="version"} 0`,
-		`tiercache_origin_request_duration_seconds_count{route="public"}`,
+		`tiercache_origin_request_duration_seconds_count{route="public"} 21`,
+		`tiercache_origin_request_duration_seconds_count{route="object"} 1`,
+		`tiercache_origin_request_duration_seconds_bucket{route="listing",le="0.0001"} 0`, // requests take milliseconds
 	} {
 		if !strings.Contains(m, want) {
 			t.Errorf("no %s", want)

@@ -15,6 +15,8 @@ const (
 	routePublic  route = iota // a public read
 	routeObject               // one object, by API
 	routeListing              // a host's objects, by API
+
+	routeCount
 )
 
 // String is the route as metrics and spans name it.
@@ -27,6 +29,15 @@ func (r route) String() string {
 	default:
 		return "public"
 	}
+}
+
+// routeNames lists the names of all routes, in their order.
+func routeNames() []string {
+	names := make([]string, routeCount)
+	for r := range routeCount {
+		names[r] = r.String()
+	}
+	return names
 }
 
 // target is what a request names. For a listing, the path is empty.

@@ -7,8 +7,9 @@ import (
 	"tiercache/shared/token"
 )
 
-// loadTokens reads the token files.
-func (o *Origin) loadTokens() error {
+// ReadTokens reads the token files. Part does it when it starts; whoever wires a node does it before, to know at
+// once of a file that cannot be used.
+func (o *Origin) ReadTokens() error {
 	if o.cfg.AdminTokenFile != "" {
 		secret, err := token.ReadFile(o.cfg.AdminTokenFile)
 		if err != nil {

@@ -24,6 +24,18 @@ const (
 	maxDocument     = 128 << 20 // a page of the longest paths and fields
 )
 
+// Errors of a Client. Each is wrapped with what to do about it.
+var (
+	// ErrUnreachable says that the origin did not answer at all.
+	ErrUnreachable = errors.New("the origin is unreachable")
+
+	// ErrUnauthorized says that the origin does not accept the token; there is an *Error behind it.
+	ErrUnauthorized = errors.New("the origin refuses the token")
+
+	// ErrStalled says that a body made no progress for stallTime.
+	ErrStalled = errors.New("nothing was sent or received for " + stallTime.String())
+)
+
 // Error is an answer other than success.
 type Error struct {
 	Status int
@@ -47,7 +59,7 @@ type Client struct {
 func New(base, token string, conns int) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-		return nil, fmt.Errorf("origin %q is not a URL such as http://127.0.0.1:7080", base)
+		return nil, errors.New("the origin's URL is not of the form http://127.0.0.1:7080") // not repeated: it may carry a password
 	}
 	transport := &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -84,20 +96,50 @@ func (c *Client) request(ctx context.Context, method, host, path, query string, 
 }
 
 // do sends req and returns a response with a status below 300, whose body the caller closes.
+// Errors: ErrUnreachable, ErrStalled, ErrUnauthorized, *Error, those of the request's context and its body.
 func (c *Client) do(req *http.Request) (*http.Response, error) {
+	watch, req := watched(req)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err // the URL with its path says nothing that the caller does not know
-		}
-		return nil, fmt.Errorf("%s %s: %w", req.Method, c.base.Redacted(), err)
+		defer watch.stop()
+		return nil, c.unanswered(watch, req, err)
 	}
+	resp.Body = watch.reply(resp.Body)
 	if resp.StatusCode < 300 {
 		return resp, nil
 	}
 	defer func() { _ = resp.Body.Close() }() // the error has what matters
-	return nil, problemOf(resp)
+	return nil, advise(problemOf(resp))
+}
+
+// unanswered explains why there is no response.
+func (c *Client) unanswered(watch *stall, req *http.Request, err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err // the URL with its path says nothing that the caller does not know
+	}
+	where := req.Method + " " + c.base.Redacted()
+	var network net.Error
+	switch {
+	case watch.over():
+		return fmt.Errorf("%s: %w", where, ErrStalled)
+	case req.Context().Err() != nil:
+		return fmt.Errorf("%s: %w", where, context.Cause(req.Context()))
+	case errors.As(err, &network), errors.Is(err, io.EOF):
+		return fmt.Errorf("%w: is it running? `tiercache up` or `tiercache origin` starts it, --origin names another: %s: %w", ErrUnreachable, where, err)
+	}
+	return fmt.Errorf("%s: %w", where, err)
+}
+
+// advise says what to do about an answer that calls for another token.
+func advise(e *Error) error {
+	switch e.Status {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%w: give a token of this platform with --token, TIERCACHE_TOKEN or --data-dir: %w", ErrUnauthorized, e)
+	case http.StatusForbidden:
+		return fmt.Errorf("%w: use a token with the role that is missing: %w", ErrUnauthorized, e)
+	}
+	return e
 }
 
 func problemOf(resp *http.Response) *Error {
