@@ -166,7 +166,8 @@ func (k *keeper) end(proc *Process) error {
 }
 
 // judge decides whether the service is worth another start: nil when it is. A service that was ready once
-// always is; one that never was gets a few tries, and none when there is no program to run.
+// always is; one that never was gets a few tries, and none when there is no program to run or when it says itself
+// that another start would end the same.
 func (k *keeper) judge(err error, attempt int) error {
 	k.note(0, err.Error())
 	if k.wasReady() {
@@ -174,6 +175,10 @@ func (k *keeper) judge(err error, attempt int) error {
 	}
 	if errors.Is(err, errNoProgram) {
 		return fmt.Errorf("%s %w", k.service.Name, err)
+	}
+	var exit *exec.ExitError
+	if k.service.Final != 0 && errors.As(err, &exit) && exit.ExitCode() == k.service.Final {
+		return fmt.Errorf("%s %w (log: %s)", k.service.Name, err, k.logPath)
 	}
 	if attempt < hopeless {
 		return nil

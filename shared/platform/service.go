@@ -16,6 +16,8 @@ type Service struct {
 	Program func(ctx context.Context) (Program, error)
 	// Ready says why the child does not serve yet; nil when it does.
 	Ready func(ctx context.Context) error
+	// Final is an exit status by which the child says that another start would end the same; 0: it has none.
+	Final int
 	// Loud picks the lines of its output that people see at once; nil: none. All lines go to its log.
 	Loud func(line string) bool
 }

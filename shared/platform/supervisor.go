@@ -100,6 +100,20 @@ func (s *Supervisor) AwaitReady(ctx context.Context) error {
 	return errors.Join(late...)
 }
 
+// Late is a service that has not been ready yet, and why.
+type Late struct{ Service, Why string }
+
+// Late lists the services that have not been ready yet, in the order in which they were given.
+func (s *Supervisor) Late() []Late {
+	var late []Late
+	for _, k := range s.keepers {
+		if !k.wasReady() {
+			late = append(late, Late{k.service.Name, k.why()})
+		}
+	}
+	return late
+}
+
 // Pid is the process id of the service's child that runs or ran last; 0 when there was none.
 func (s *Supervisor) Pid(service string) int {
 	for _, k := range s.keepers {

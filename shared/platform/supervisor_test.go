@@ -152,6 +152,17 @@ func TestSupervisor_GivesUpWhatNeverWasReady(t *testing.T) {
 	}
 }
 
+func TestSupervisor_FinalStatusEndsItAtOnce(t *testing.T) {
+	bad := role("bad", 1, "fail", "no such region")
+	bad.Final = 3
+	r := run(t, 0, role("good", 0, "listen", loopback(port(t))), bad)
+	err := <-r.result
+	r.result <- err
+	if err == nil || !strings.Contains(err.Error(), "bad ended (exit status 3): no such region (log: ") || r.heard("starting again") {
+		t.Fatalf("Run: %v; said: %q", err, r.lines())
+	}
+}
+
 func TestSupervisor_NoProgramEndsItAtOnce(t *testing.T) {
 	missing := role("redis", 0, "listen", loopback(port(t)))
 	missing.Program = func(context.Context) (Program, error) {
@@ -174,6 +185,9 @@ func TestSupervisor_AwaitReadySaysWhoIsLateAndWhy(t *testing.T) {
 	err := r.AwaitReady(ctx)
 	if err == nil || !strings.Contains(err.Error(), "edge-2 is not ready: waits for origin") || strings.Contains(err.Error(), "edge-1") {
 		t.Fatalf("AwaitReady: %v", err)
+	}
+	if got := r.Late(); !slices.Equal(got, []Late{{"edge-2", "waits for origin"}}) {
+		t.Errorf("late: %v", got)
 	}
 }
 

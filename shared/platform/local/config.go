@@ -3,12 +3,15 @@ package local
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"tiercache/shared/config"
+	"tiercache/shared/policy"
 )
 
 // Bounds that keep the port ranges of the tiers apart.
@@ -101,14 +104,58 @@ func (c *Config) checkAddresses() error {
 	if _, err := netip.ParseAddr(c.Bind); err != nil {
 		return fmt.Errorf("--bind %q: use an IP address, such as 127.0.0.1 or 0.0.0.0", c.Bind)
 	}
-	if c.Upstream != "" {
-		if err := checkURL(c.Upstream, "http", "https"); err != nil {
-			return fmt.Errorf("--upstream: %w, such as http://127.0.0.1:3000", err)
+	// By the rules of the nodes, which get it as a service document.
+	service := c.service()
+	var field *policy.FieldError
+	if err := service.Validate(); errors.As(err, &field) {
+		return fmt.Errorf("--upstream: %s, such as http://127.0.0.1:3000", field.Reason)
+	}
+	if c.RedisAddr != "" {
+		if err := checkHostPort(c.RedisAddr); err != nil {
+			return fmt.Errorf("--redis-addr: %w, such as 127.0.0.1:6379", err)
+		}
+	}
+	if c.NATSURL != "" {
+		if err := checkNATS(c.NATSURL); err != nil {
+			return fmt.Errorf("--nats-url: %w, such as nats://127.0.0.1:4222", err)
 		}
 	}
 	if c.PostgresURL != "" {
 		if err := checkURL(c.PostgresURL, "postgres", "postgresql"); err != nil {
 			return fmt.Errorf("--postgres-url: %w, such as postgres://user:password@host:5432/database", err)
+		}
+	}
+	return nil
+}
+
+// service is the one service document: every host, from the origin or the given site.
+func (c *Config) service() policy.Service {
+	upstream := policy.UpstreamOrigin
+	if c.Upstream != "" {
+		upstream = strings.TrimSuffix(c.Upstream, "/")
+	}
+	return policy.Service{Name: "default", Hosts: []string{"*"}, Upstream: upstream}
+}
+
+func checkHostPort(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil && host != "" {
+		if number, err := strconv.ParseUint(port, 10, 16); err == nil && number > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not host:port", addr)
+}
+
+// checkNATS takes a list, as NATS' client does, and servers without a scheme. As checkURL it repeats nothing.
+func checkNATS(list string) error {
+	for server := range strings.SplitSeq(list, ",") {
+		server = strings.TrimSpace(server)
+		if !strings.Contains(server, "://") {
+			server = "nats://" + server
+		}
+		if parsed, err := url.Parse(server); err != nil || parsed.Hostname() == "" {
+			return errors.New("use a URL with nats:// and a host")
 		}
 	}
 	return nil

@@ -3,18 +3,21 @@ package local
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// hint shows first steps that can be pasted into another terminal.
-func (c *console) hint(plan *Plan, cfg *Config, command string) {
+// hint shows first steps that can be pasted into another terminal, which is in whatever folder. dataDir is the
+// data folder's absolute path.
+func (c *console) hint(plan *Plan, cfg *Config, command, dataDir string) {
 	var text strings.Builder
 	edges := plan.Of(tierEdge)
 	fmt.Fprintf(&text, "\nFirst steps, in another terminal:\n\n")
+	flags := " --data-dir " + quoted(dataDir)
 	if dir, err := os.Getwd(); err == nil && !strings.HasPrefix(command, "/") && strings.Contains(command, "/") {
 		fmt.Fprintf(&text, "  cd %s\n", quoted(dir))
+		flags = clientFlags(cfg)
 	}
-	flags := clientFlags(cfg)
 	page := "/"
 	if cfg.Upstream == "" {
 		page = "/hello.txt"
@@ -28,11 +31,12 @@ func (c *console) hint(plan *Plan, cfg *Config, command string) {
 	fmt.Fprintf(&text, "  %s purge --url '%s%s' --wait%s%s    # gone from every cache, with receipts\n",
 		quoted(command), edges[0].URL, page, flags, control(plan, cfg))
 	fmt.Fprintf(&text, "  %s status%s%s\n\n", quoted(command), flags, control(plan, cfg))
-	fmt.Fprintf(&text, "Ctrl-C stops everything. Logs: %s/logs\n", strings.TrimSuffix(cfg.DataDir, "/"))
+	fmt.Fprintf(&text, "Ctrl-C stops everything. Logs: %s\n", filepath.Join(dataDir, "logs"))
 	c.write(text.String())
 }
 
-// clientFlags leads the client commands to the token when it is not where they look by themselves.
+// clientFlags leads the client commands, called in this process's folder, to the token when it is not where they
+// look by themselves.
 func clientFlags(cfg *Config) string {
 	if cfg.DataDir == Default().DataDir {
 		return ""

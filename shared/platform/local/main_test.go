@@ -20,14 +20,16 @@ import (
 
 // Two variables make the test binary play somebody else.
 const (
-	nodeVariable = "TIERCACHE_LOCAL_PLAY_NODE" // a node: what tiercache itself does in life
-	upVariable   = "TIERCACHE_LOCAL_PLAY_UP"   // `tiercache up`, with a Config in JSON
+	nodeVariable = "LOCALTEST_PLAY_NODE" // a node: what tiercache itself does in life
+	upVariable   = "LOCALTEST_PLAY_UP"   // `tiercache up`, with a Config in JSON
 	// waitVariable names a file; while it is there, the played origin is not ready.
-	waitVariable = "TIERCACHE_LOCAL_WAIT_FILE"
+	waitVariable = "LOCALTEST_WAIT_FILE"
 	// failVariable names a played node that ends as soon as it has read its configuration.
-	failVariable = "TIERCACHE_LOCAL_FAIL"
+	failVariable = "LOCALTEST_FAIL"
+	// invalidVariable names a played node that ends for the sake of its settings.
+	invalidVariable = "LOCALTEST_INVALID"
 	// stuckVariable names a played node that does not end when it is told to.
-	stuckVariable = "TIERCACHE_LOCAL_STUCK"
+	stuckVariable = "LOCALTEST_STUCK"
 )
 
 func TestMain(m *testing.M) {
@@ -114,6 +116,10 @@ func playNode(args []string) error {
 	cfg, err := readNode(args[2])
 	if err != nil {
 		return err
+	}
+	if cfg.Node == os.Getenv(invalidVariable) {
+		fmt.Fprintln(os.Stderr, "no such setting")
+		os.Exit(config.ExitInvalid)
 	}
 	if cfg.Node == os.Getenv(failVariable) {
 		return errors.New("told to fail")

@@ -133,12 +133,28 @@ func TestSettings_ReadBack(t *testing.T) {
 	}
 }
 
-func TestEnvironment_DropsWhatTheFileSays(t *testing.T) {
-	got := environment(
-		[]string{"PATH=/bin", "TIERCACHE_LISTEN=:1", "TIERCACHE_LOG_LEVEL=debug", "TIERCACHE_LISTENER=x"},
-		[]setting{{"listen", ""}, {"node", ""}})
-	if want := []string{"PATH=/bin", "TIERCACHE_LOG_LEVEL=debug", "TIERCACHE_LISTENER=x"}; !slices.Equal(got, want) {
+func TestEnvironment_HasNoSettingOfUpAndNoSecret(t *testing.T) {
+	kept := []string{"PATH=/bin", "TIERCACHE_LOG_LEVEL=debug", "GOMEMLIMIT=1GiB", "TIERCACHE_OTLP_ENDPOINT=http://h:4318", "TIERCACHES=x"}
+	got := environment(append([]string{
+		"TIERCACHE_LISTEN=:1", "TIERCACHE_TOKEN=tct_secret", "TIERCACHE_DATA_DIR=/d", "TIERCACHE_POSTGRES_URL=postgres://u:secret@h/d",
+		"TIERCACHE_NATS_URL=nats://u:secret@h", "TIERCACHE_SERVICES=x", "TIERCACHE_=",
+	}, kept...))
+	if !slices.Equal(got, kept) {
 		t.Fatalf("got %q", got)
+	}
+}
+
+// What a node's file says, no variable may change.
+func TestEnvironment_OverridesNoFile(t *testing.T) {
+	cfg := Default()
+	plan := NewPlan(&cfg)
+	around := surroundings{natsSeeds: "/seeds", redisPassword: "/redis.password"}
+	for _, node := range plan.Nodes {
+		for _, field := range plan.settings(&cfg, node, &around) {
+			if slices.Contains(passedOn(), field.key) {
+				t.Errorf("%s: %s is in the file", node.Name, field.key)
+			}
+		}
 	}
 }
 
@@ -151,7 +167,13 @@ func TestValidate_NamesTheFlagAndNoSecret(t *testing.T) {
 		"--l1-size":             func(c *Config) { c.L1Size = 0 },
 		`--l2 "memcached"`:      func(c *Config) { c.L2 = "memcached" },
 		`--bind "localhost"`:    func(c *Config) { c.Bind = "localhost" },
-		"--upstream":            func(c *Config) { c.Upstream = "ftp://secret" },
+		"--upstream":            func(c *Config) { c.Upstream = "ftp://u:secret@h" },
+		"--upstream: a user":    func(c *Config) { c.Upstream = "http://u:secret@h:3000" },
+		`--upstream: "http`:     func(c *Config) { c.Upstream = "http://h:3000/path" },
+		`--redis-addr: "foo"`:   func(c *Config) { c.RedisAddr = "foo" },
+		`--redis-addr: "h:0"`:   func(c *Config) { c.RedisAddr = "h:0" },
+		`--redis-addr: ":6379"`: func(c *Config) { c.RedisAddr = ":6379" },
+		"--nats-url":            func(c *Config) { c.NATSURL = "nats://h, nats://u:sec ret@h" },
 		"--postgres-url":        func(c *Config) { c.PostgresURL = "mysql://u:secret@h/d" },
 		"--redis-password-file": func(c *Config) { c.RedisPasswordFile = "x" },
 		"--nats-seed-dir":       func(c *Config) { c.NATSSeedDir = "x" },
@@ -174,6 +196,17 @@ func TestQuoted(t *testing.T) {
 	} {
 		if got := quoted(text); got != want {
 			t.Errorf("quoted(%q) = %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestValidate_TakesTheUsualServers(t *testing.T) {
+	cfg := Default()
+	cfg.Upstream, cfg.RedisAddr = "https://site.example/", "redis.example:6379"
+	for _, servers := range []string{"nats://h:4222", "h:4222,tls://other", "nats://u:p@[::1]:4222"} {
+		cfg.NATSURL = servers
+		if err := cfg.Validate(); err != nil {
+			t.Errorf("%s: %v", servers, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +28,7 @@ type Deps struct {
 	Executable string
 	// Command is how a person at this terminal calls the binary: tiercache, bin/tiercache.
 	Command string
-	// Environ is passed on to nodes.
+	// Environ is passed on to nodes, except for what is up's own.
 	Environ []string
 	// Out is what people read.
 	Out io.Writer
@@ -124,19 +125,30 @@ func (p *Platform) announce(ctx context.Context, supervisor *platform.Supervisor
 	began := time.Now()
 	starting, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := supervisor.AwaitReady(starting); err != nil {
+	if err := p.awaitReady(starting, supervisor); err != nil {
 		if !errors.Is(starting.Err(), context.DeadlineExceeded) {
 			return nil // told to stop, or Run says what is wrong
 		}
 		return fmt.Errorf("not ready within %v:\n%w", readyTimeout, err)
 	}
 	p.out.table(&p.plan, &p.cfg, time.Since(began))
-	p.out.hint(&p.plan, &p.cfg, p.deps.Command)
+	p.out.hint(&p.plan, &p.cfg, p.deps.Command, p.around.dir)
 	p.serving.Store(true)
 	<-ctx.Done()
 	p.serving.Store(false)
 	p.out.line("\ntiercache: stopping (edges first, PostgreSQL last; Ctrl-C again kills)")
 	return nil
+}
+
+// awaitReady is the supervisor's, and says meanwhile what keeps it.
+func (p *Platform) awaitReady(ctx context.Context, supervisor *platform.Supervisor) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var reports sync.WaitGroup
+	reports.Go(func() { reportLate(ctx, supervisor.Late, p.say) })
+	err := supervisor.AwaitReady(ctx)
+	cancel()
+	reports.Wait()
+	return err
 }
 
 func (p *Platform) say(service, line string) { p.out.line("%-12s %s", service, line) }

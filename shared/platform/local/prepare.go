@@ -14,13 +14,8 @@ import (
 // prepare writes what nodes read: tokens, NATS credentials and one configuration file a node. What is
 // there from an earlier start is kept, except for the configuration files.
 func (p *Platform) prepare() error {
-	for path, generate := range map[string]func() string{
-		p.around.adminToken(): token.Generate,
-		p.around.tierToken():  platform.RandomSecret,
-	} {
-		if _, err := platform.Secret(path, generate); err != nil {
-			return err
-		}
+	if err := p.prepareTokens(); err != nil {
+		return err
 	}
 	if err := p.prepareNATS(); err != nil {
 		return err
@@ -34,10 +29,32 @@ func (p *Platform) prepare() error {
 	return p.writeNodes()
 }
 
+// prepareTokens makes the tokens, or checks what is there by the rules of the nodes that will read it.
+func (p *Platform) prepareTokens() error {
+	for path, generate := range map[string]func() string{
+		p.around.adminToken(): token.Generate,
+		p.around.tierToken():  platform.RandomSecret,
+	} {
+		if _, err := platform.Secret(path, generate); err != nil {
+			return err
+		}
+		secret, err := token.ReadFile(path)
+		if err == nil && path == p.around.adminToken() {
+			if err = new(token.Set).Add(secret, token.All); err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%w\nput back what it was, or remove the file: then the next start makes a new one", err)
+		}
+	}
+	return nil
+}
+
 func (p *Platform) prepareNATS() error {
 	if p.plan.NATSPort == 0 {
 		p.around.natsURL, p.around.natsSeeds = p.cfg.NATSURL, absolute(p.cfg.NATSSeedDir)
-		return nil
+		return p.checkSeeds()
 	}
 	p.around.natsURL = "nats://" + loopback(p.plan.NATSPort)
 	p.around.natsSeeds = filepath.Join(p.around.dir, "nats")
@@ -45,9 +62,28 @@ func (p *Platform) prepareNATS() error {
 	return err
 }
 
+// checkSeeds wants the given seeds of all nodes to be there.
+func (p *Platform) checkSeeds() error {
+	if p.around.natsSeeds == "" {
+		return nil
+	}
+	for _, tier := range []string{tierControl, tierOrigin, tierRegional, tierEdge} {
+		if _, err := os.ReadFile(natsd.SeedFile(p.around.natsSeeds, tier)); err != nil {
+			return fmt.Errorf("--nats-seed-dir: %w", err)
+		}
+	}
+	return nil
+}
+
 func (p *Platform) prepareRedis() error {
 	if len(p.plan.Redis) == 0 {
 		p.around.redisPassword = absolute(p.cfg.RedisPasswordFile)
+		if p.around.redisPassword == "" {
+			return nil
+		}
+		if _, err := token.ReadFile(p.around.redisPassword); err != nil {
+			return fmt.Errorf("--redis-password-file: %w", err)
+		}
 		return nil
 	}
 	p.around.redisPassword = filepath.Join(p.around.dir, "redis.password")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"tiercache/shared/config"
 	"tiercache/shared/platform"
 )
 
@@ -61,7 +62,8 @@ func (p *Platform) natsService() platform.Service {
 	addr := loopback(p.plan.NATSPort)
 	return platform.Service{
 		Name: "nats", Stage: stageNATS, Loud: p.whileServing(loudNode),
-		Program: p.program("nats", p.deps.Environ, "nats", "--listen", addr, "--credentials", p.around.natsSeeds),
+		Final:   config.ExitInvalid,
+		Program: p.program("nats", "nats", "--listen", addr, "--credentials", p.around.natsSeeds),
 		Ready: func(ctx context.Context) error {
 			conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", addr)
 			if err != nil {
@@ -73,15 +75,17 @@ func (p *Platform) natsService() platform.Service {
 }
 
 func (p *Platform) nodeService(node Node) platform.Service {
-	environ := environment(p.deps.Environ, p.plan.settings(&p.cfg, node, &p.around))
 	return platform.Service{
 		Name: node.Name, Stage: stageOf(node.Tier), Loud: p.whileServing(loudNode),
-		Program: p.program(node.Name, environ, node.Tier, "--config", p.configFile(node)),
+		Final:   config.ExitInvalid,
+		Program: p.program(node.Name, node.Tier, "--config", p.configFile(node)),
 		Ready:   func(ctx context.Context) error { return askReady(ctx, node.Admin) },
 	}
 }
 
-func (p *Platform) program(name string, environ []string, args ...string) func(context.Context) (platform.Program, error) {
+// program runs this binary.
+func (p *Platform) program(name string, args ...string) func(context.Context) (platform.Program, error) {
+	environ := environment(p.deps.Environ)
 	return func(context.Context) (platform.Program, error) {
 		return platform.Program{Name: name, Path: p.deps.Executable, Args: args, Env: environ}, nil
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"tiercache/shared/bus/natsd"
+	"tiercache/shared/policy"
 )
 
 // setting is one field of a node's configuration file.
@@ -48,7 +50,7 @@ func (p *Plan) settings(cfg *Config, node Node, around *surroundings) []setting 
 	case tierControl:
 		// The documents reach the other nodes through the control log.
 		return append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()},
-			setting{"services", services(cfg)})
+			setting{"services", documents(cfg.service())})
 	case tierOrigin:
 		fields = append(fields, setting{"postgres_url", around.postgresURL}, setting{"admin_token_file", around.adminToken()})
 	case tierRegional:
@@ -109,13 +111,9 @@ func (p *Plan) regionalsFor(region string) []string {
 	return append(own, other...)
 }
 
-// services is the one service: every host, from the origin or the given site.
-func services(cfg *Config) []map[string]any {
-	upstream := "origin"
-	if cfg.Upstream != "" {
-		upstream = strings.TrimSuffix(cfg.Upstream, "/")
-	}
-	return []map[string]any{{"name": "default", "hosts": []string{"*"}, "upstream": upstream}}
+// documents is a service as a list of service documents.
+func documents(s policy.Service) []map[string]any {
+	return []map[string]any{{"name": s.Name, "hosts": s.Hosts, "upstream": s.Upstream}}
 }
 
 // render writes the fields as YAML, each value in JSON, which YAML contains.
@@ -131,17 +129,26 @@ func render(node Node, fields []setting) ([]byte, error) {
 	return out, nil
 }
 
-// environment is what a node gets of environ: without the TIERCACHE_* variables that would override what
-// its file says, or every node would listen on the same address.
-func environment(environ []string, fields []setting) []string {
+// variablePrefix starts the names of the variables that settings come from, up's own among them.
+const variablePrefix = "TIERCACHE_"
+
+// passedOn are the settings that nodes may take from up's environment: those that up has nothing to say about.
+func passedOn() []string {
+	return []string{
+		"log_level", "drain_timeout", "otlp_endpoint", "trace_sample_ratio", "trust_traceparent",
+		"max_object_size", "max_fills", "max_request_body", "direct_cap", "l2_timeout",
+		"keep_versions", "keep_age", "retention",
+	}
+}
+
+// environment is what a child gets of environ. Of TIERCACHE_* it is passedOn alone: another variable would override
+// what a node's file says, or is a secret, such as a token or the database's URL, that is not this child's.
+func environment(environ []string) []string {
 	var kept []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		overrides := false
-		for _, field := range fields {
-			overrides = overrides || name == "TIERCACHE_"+strings.ToUpper(field.key)
-		}
-		if !overrides {
+		key, ours := strings.CutPrefix(name, variablePrefix)
+		if !ours || slices.Contains(passedOn(), strings.ToLower(key)) {
 			kept = append(kept, entry)
 		}
 	}

@@ -285,6 +285,59 @@ func TestRun_NodeThatEndsAtEachStart(t *testing.T) {
 	nobodyListens(t, cfg)
 }
 
+// What can never work is not tried five times.
+func TestRun_NodeWithSettingsThatCanNotWork(t *testing.T) {
+	cfg := settings(t)
+	p := start(t, cfg, invalidVariable+"=regional-1")
+	if p.wait() == nil {
+		t.Fatal("it started")
+	}
+	printed := p.out.String()
+	if !strings.Contains(printed, "regional-1 ended (exit status 78): no such setting (log: ") || strings.Contains(printed, "starting again") {
+		t.Fatal("not the reason, at once")
+	}
+	nobodyListens(t, cfg)
+}
+
+func TestRun_DamagedTokenStartsNothing(t *testing.T) {
+	for name, content := range map[string]string{"admin.token": "hunter2", "tier.token": "hunter\n2"} {
+		cfg := settings(t)
+		if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(cfg.DataDir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := start(t, cfg)
+		if p.wait() == nil {
+			t.Fatal("it started")
+		}
+		printed := p.out.String()
+		if !strings.Contains(printed, path) || !strings.Contains(printed, "remove the file") || strings.Contains(printed, "hunter") ||
+			strings.Contains(printed, "tiercache: starting") {
+			t.Errorf("%s: not the reason", name)
+		}
+		if read(t, path) != content {
+			t.Errorf("%s was changed", name)
+		}
+	}
+}
+
+func TestRun_GivenFilesThatAreNotThereStartNothing(t *testing.T) {
+	for flag, change := range map[string]func(*Config){
+		"--redis-password-file": func(c *Config) { c.RedisAddr, c.RedisPasswordFile = "127.0.0.1:1", "/nowhere" },
+		"--nats-seed-dir":       func(c *Config) { c.NATSURL, c.NATSSeedDir = "nats://127.0.0.1:1", "/nowhere" },
+	} {
+		cfg := settings(t)
+		change(&cfg)
+		p := start(t, cfg)
+		if p.wait() == nil || !strings.Contains(p.out.String(), flag+": ") || strings.Contains(p.out.String(), "tiercache: starting") {
+			t.Errorf("%s: not the reason", flag)
+		}
+	}
+}
+
 func TestRun_KilledNodeComesBack(t *testing.T) {
 	cfg := settings(t)
 	p := start(t, cfg)
@@ -338,6 +391,7 @@ func TestRun_WaitsUntilEachNodeIsReady(t *testing.T) {
 	if strings.Contains(p.out.String(), "ready after") {
 		t.Fatal("ready before the origin is")
 	}
+	p.awaitOutput("origin-1     is not ready yet: it waits for postgres: connection refused")
 	if err := os.Remove(wait); err != nil {
 		t.Fatal(err)
 	}
