@@ -1,12 +1,19 @@
 package main
 
-import "errors"
+import (
+	"errors"
 
-// The exit statuses of client commands, beside 0 and, for any other error, 1.
+	"tiercache/shared/config"
+)
+
+// The exit statuses, beside 0 and, for any other error, 1. Nodes have config.ExitInvalid as well.
 const (
 	exitUsage   = 2 // the command line is wrong
 	exitPending = 3 // done, but not every node is ready, or has applied it
 )
+
+// badSettings marks an error that a node would end with at each start until its settings are changed.
+func badSettings(err error) error { return &exitError{code: config.ExitInvalid, err: err} }
 
 // exitError carries an exit status other than 1 for scripts.
 type exitError struct {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -13,12 +14,24 @@ import (
 // version is set by the linker (-X main.version=...).
 var version = "dev"
 
-func main() {
-	root := newRootCommand()
-	if cmd, err := root.ExecuteC(); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
-		os.Exit(exitCode(err))
+func main() { os.Exit(run(newRootCommand(), os.Args[1:])) }
+
+// run returns the process's exit status.
+func run(root *cobra.Command, args []string) int {
+	ctx := context.Background()
+	if cmd, _, err := root.Find(args); err == nil && !ownsSignals(cmd) {
+		interrupted, stop := interruptible(ctx)
+		defer stop()
+		ctx = interrupted
 	}
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	err = interruption(ctx, err)
+	fmt.Fprintf(os.Stderr, "%s: %v\n", cmd.CommandPath(), err)
+	return exitCode(err)
 }
 
 // newRootCommand lists every subcommand.
@@ -44,6 +57,10 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newEventsCommand())
 	root.AddCommand(newActivityCommand())
 	root.AddCommand(newVersionCommand())
+	root.InitDefaultCompletionCmd() // now, so that it is refused what the other groups are
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	for _, cmd := range root.Commands() {
+		refuseUnknown(cmd)
+	}
 	return root
 }

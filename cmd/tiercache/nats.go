@@ -27,13 +27,14 @@ func newNATSCommand() *cobra.Command {
 			cfg.Log = log
 			server, err := natsd.New(cfg)
 			if err != nil {
-				return err
+				return badSettings(err)
 			}
 			ctx, cancel := runner.Signals(cmd.Context())
 			defer cancel()
 			return runner.Run(ctx, runner.Options{Log: log}, runner.Part{Name: "nats", Run: server.Run})
 		},
 	}
+	takesSignals(cmd)
 	cmd.Flags().StringVar(&cfg.Listen, "listen", natsd.DefaultListen, "host:port for clients")
 	cmd.Flags().StringVar(&cfg.Credentials, "credentials", "", "directory of the roles' keys; missing ones are created")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")

@@ -20,11 +20,21 @@ func nodeCommand[C any](tier string, cfg *C, common *node.Config, build func(*no
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Load(cfg, config.Sources{File: file, Environ: os.Environ(), Flags: cmd.Flags()}); err != nil {
-				return err
+				return badSettings(err)
 			}
-			return node.Main(cmd.Context(), tier, *common, func(n *node.Node) ([]runner.Part, error) { return build(n, *cfg) })
+			built := false
+			err := node.Main(cmd.Context(), tier, *common, func(n *node.Node) ([]runner.Part, error) {
+				parts, err := build(n, *cfg)
+				built = err == nil
+				return parts, err
+			})
+			if err != nil && !built { // nothing has started: it is what the settings say, and what they name
+				return badSettings(err)
+			}
+			return err
 		},
 	}
+	takesSignals(cmd)
 	cmd.Flags().StringVar(&file, "config", "", "YAML file with the settings below; dashes become underscores there")
 	config.BindFlags(cmd.Flags(), cfg)
 	return cmd

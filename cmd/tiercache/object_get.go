@@ -1,15 +1,10 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -25,7 +20,9 @@ func newObjectGet(access *originAccess) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "get HOST/PATH",
 		Short: "Read an object from the origin",
-		Args:  cobra.ExactArgs(1),
+		Long: "Read an object from the origin. A file is replaced as a whole, once all of the object has come; what is there\n" +
+			"and is no regular file, such as a pipe or a device, is written to. Links are followed.",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			host, path, err := splitObject(args[0])
 			if err != nil {
@@ -44,42 +41,12 @@ func newObjectGet(access *originAccess) *cobra.Command {
 			if file == "" {
 				return copyVerified(cmd.OutOrStdout(), resp)
 			}
-			return saveVerified(file, resp)
+			return saveVerified(cmd.Context(), file, resp)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "output", "O", "", "file to write (default: standard output)")
 	cmd.Flags().Int64Var(&version, "version", 0, "a kept version instead of the current one; `object ls --versions` lists them")
 	return cmd
-}
-
-// copyVerified copies the body and compares it with the digest that came with it.
-func copyVerified(w io.Writer, resp *http.Response) error {
-	h := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(w, h), resp.Body); err != nil {
-		return fmt.Errorf("the object is not whole: %w", err)
-	}
-	want := resp.Header.Get("Repr-Digest")
-	if got := "sha-256=:" + base64.StdEncoding.EncodeToString(h.Sum(nil)) + ":"; want != "" && want != got {
-		return fmt.Errorf("the object is damaged: it has the digest %s instead of %s", got, want)
-	}
-	return nil
-}
-
-// saveVerified replaces the file only by a whole object.
-func saveVerified(file string, resp *http.Response) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err := errors.Join(copyVerified(f, resp), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }
 
 // objectList is the settings of `object ls`.

@@ -165,7 +165,7 @@ func TestObject_Errors(t *testing.T) {
 	o.fails("slash", "import", o.dir, "--host", "h", "--prefix", "p")
 	o.fails("{x", "import", o.dir, "--host", "h", "--tag", "{x}")
 	o.fails("no token", "ls", "h", "--data-dir", t.TempDir())
-	o.fails("not a URL", "ls", "h", "--origin", "localhost")
+	o.fails("not of the form", "ls", "h", "--origin", "localhost")
 	o.fails("connection refused", "ls", "h", "--origin", "http://127.0.0.1:1")
 }
 

@@ -31,6 +31,9 @@ func originParts(n *node.Node, cfg origin.Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.ReadTokens(); err != nil {
+		return nil, err
+	}
 	follow, err := originLog(n, o)
 	if err != nil {
 		return nil, err

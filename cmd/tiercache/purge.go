@@ -46,7 +46,6 @@ func newPurgeCommand() *cobra.Command {
 			"  tiercache purge --url https://shop.example/cart --prefix https://shop.example/img/\n" +
 			"  tiercache purge --tag product-17 --in shop --soft\n" +
 			"  tiercache purge --service shop --dry-run",
-		Args: wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd, &access) },
 	}
 	access.bind(cmd.PersistentFlags(), "purge")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tiercache/edge/l1"
 	"tiercache/shared/config"
 	"tiercache/shared/platform/local"
 	"tiercache/shared/runner"
@@ -31,9 +32,13 @@ instead; DATA-FOLDER/postgres/location says where.`,
 			if err := config.Load(&cfg, config.Sources{Environ: os.Environ(), Flags: cmd.Flags()}); err != nil {
 				return err
 			}
+			if err := (l1.Config{Size: int64(cfg.L1Size)}).Validate(); err != nil {
+				return fmt.Errorf("--l1-size: %w", err)
+			}
 			return runUp(cmd, cfg)
 		},
 	}
+	takesSignals(cmd)
 	config.BindFlags(cmd.Flags(), &cfg)
 	return cmd
 }
