@@ -117,10 +117,15 @@ func (p *Peers) order(digest [16]byte) (up, down []*node) {
 	return up, down
 }
 
-// fetchDirect asks the origin, or the service's upstream, within the cap.
+// fetchDirect asks the origin, or the service's upstream: within the cap, when it is a way around regional nodes
+// that do not answer. An edge that was given none works straight in front of its upstreams, and what caps its
+// fills caps this.
 func (p *Peers) fetchDirect(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
 	if service.Upstream == policy.UpstreamOrigin && p.origin == "" {
 		return nil, fmt.Errorf("%w: %w", proxy.ErrUnreachable, ErrNoUpstream)
+	}
+	if len(p.nodes) == 0 {
+		return p.askDirect(ctx, service, r)
 	}
 	select {
 	case p.direct <- struct{}{}:

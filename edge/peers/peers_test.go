@@ -171,6 +171,38 @@ func TestPeers_DirectIsCapped(t *testing.T) {
 	}
 }
 
+// An edge by itself in front of a site has max_fills for that.
+func TestPeers_WithoutRegionalNodesNothingIsCappedHere(t *testing.T) {
+	hold := make(chan struct{})
+	asked := make(chan struct{}, 10)
+	origin := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-hold
+	}))
+	defer origin.Close()
+	p, _ := open(t, Config{Origin: origin.URL, DirectCap: 1})
+	answers := make(chan error, 3)
+	for i := range cap(answers) {
+		go func() {
+			_, err := ask(t, p, get(i))
+			answers <- err
+		}()
+	}
+	for range cap(answers) {
+		select {
+		case <-asked:
+		case err := <-answers:
+			t.Fatal(err)
+		}
+	}
+	close(hold)
+	for range cap(answers) {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestPeers_AWriteIsNotSentTwice(t *testing.T) {
 	seen := 0
 	half := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
