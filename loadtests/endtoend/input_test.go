@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"tiercache/shared/config"
 )
 
 // objectLimit is the largest object and the largest request body, in bytes, unless told otherwise.
@@ -42,8 +44,11 @@ func TestSettings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := tiercache(t, c.args...)
-			code := 1
-			if strings.Contains(c.want[0], "flag") || name == "wrong value" { // the command line itself is wrong
+			code := config.ExitInvalid
+			switch {
+			case name == "impossible value":
+				code = 1
+			case strings.Contains(c.want[0], "flag") || name == "wrong value": // the command line itself is wrong
 				code = 2
 			}
 			result.failsWith(t, code, c.want...)
