@@ -36,7 +36,9 @@ var hotPath = []struct {
 	{"Decide", func(h *hot, _ []byte) { Decide(&h.meta, &h.parsed, h.now, &h.policy) }},
 	{"MayServeOnError", func(h *hot, _ []byte) { MayServeOnError(&h.meta, &h.parsed, h.now, &h.policy) }},
 	{"NotModified", func(h *hot, _ []byte) { NotModified(h.request, "GET", 200, h.stored) }},
-	{"SelectingValue", func(h *hot, _ []byte) { SelectingValue(h.request, "accept-encoding") }},
+	{"AppendSelecting", func(h *hot, buf []byte) { AppendSelecting(buf, h.request, "Accept-Encoding") }},
+	{"Accepts", func(h *hot, _ []byte) { Accepts(h.request, "gzip") }},
+	{"Ranges", func(h *hot, _ []byte) { Ranges(h.request, 200, h.stored, 100) }},
 	{"InLoop", func(h *hot, _ []byte) { InLoop(h.request, "tiercache", "edge-1") }},
 	{"NewMeta", func(h *hot, _ []byte) { h.meta = NewMeta(200, h.stored, t0, t0) }},
 	{"AppendCacheStatus", func(_ *hot, buf []byte) {

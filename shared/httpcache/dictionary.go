@@ -1,5 +1,7 @@
 package httpcache
 
+import "strings"
+
 // sfKind is the type of a Structured Field member (RFC 9651, 3).
 type sfKind uint8
 
@@ -29,6 +31,8 @@ type dictionary struct {
 	s       string // what is left to parse
 	key     string
 	value   sfValue
+	strings []string // of an inner list, when all its items are Strings; nil otherwise and without collect
+	collect bool     // fill strings, which allocates
 	started bool
 	failed  bool
 }
@@ -56,6 +60,7 @@ func (p *dictionary) next() bool {
 
 // member reads key, value and parameters; a key alone is true.
 func (p *dictionary) member() bool {
+	p.strings = nil
 	p.key = p.readKey()
 	if p.key == "" {
 		return p.fail()
@@ -87,14 +92,25 @@ func (p *dictionary) parameters() bool {
 }
 
 func (p *dictionary) innerList() bool {
-	var ignored sfValue
+	var item sfValue
+	names, only := []string{}, p.collect
 	p.take('(')
 	for {
 		p.skip(' ')
 		if p.take(')') {
+			if only {
+				p.strings = names
+			}
 			return true
 		}
-		if !p.bareItem(&ignored) || !p.parameters() {
+		before := p.s
+		if !p.bareItem(&item) {
+			return p.fail()
+		}
+		if only = only && item.kind == sfString; only {
+			names = append(names, stringText(before[:len(before)-len(p.s)]))
+		}
+		if !p.parameters() {
 			return p.fail()
 		}
 		if p.s == "" || p.s[0] != ' ' && p.s[0] != ')' {
@@ -102,6 +118,9 @@ func (p *dictionary) innerList() bool {
 		}
 	}
 }
+
+// stringText is what a String says, given with its quotes.
+func stringText(quoted string) string { return strings.Clone(unquote(quoted[1 : len(quoted)-1])) }
 
 // readKey is the key at the front, "" when there is none: keys are lower-case (RFC 9651, 4.2.3.3).
 func (p *dictionary) readKey() string {

@@ -24,7 +24,7 @@ func SelectedBy(stored, from304 Header) bool {
 
 // notFreshened are the fields that a 304 never changes: they describe the stored bytes, not the
 // exchange that validated them (RFC 9111, 3.2; RFC 9530, 3).
-var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Digest"}
+var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Digest", "Content-MD5"}
 
 // Freshen merges the 304 with header from304 into the stored fields (RFC 9111, 3.2 and 4.3.4). Each field
 // of the 304 replaces all stored lines of that name; others stay. Left alone are the fields that describe

@@ -35,18 +35,38 @@ func addSorted(names []string, name string) []string {
 
 // SelectingValue is the request's value of a field that Vary names, in a form in which values that mean
 // the same are equal: several lines are one list, and outside quoted strings white space is none before
-// a comma, one space after it and one between words (RFC 9111, 4.1). A field that is absent differs from
-// one that is empty. It allocates nothing when the value has that form already, as those that browsers
-// send do; the value then belongs to h.
+// a comma, one space after it and one between words (RFC 9111, 4.1). Accept-Encoding and Accept-Language, which
+// most responses vary by, are put in order as well. A field that is absent differs from one that is empty.
 func SelectingValue(h Header, name string) (value string, present bool) {
 	if _, present, _ := single(h, name); !present {
 		return "", false
 	}
 	value = trim(joined(h, name))
-	if isNormal(value) {
+	if !ordered(name) && isNormal(value) {
 		return value, true
 	}
-	return string(appendNormal(make([]byte, 0, len(value)+8), value)), true
+	return string(appendSelecting(make([]byte, 0, len(value)+8), name, value)), true
+}
+
+// AppendSelecting appends SelectingValue to dst. With an Indexed header, and no field of several lines, it allocates
+// nothing but what dst lacks.
+func AppendSelecting(dst []byte, h Header, name string) (value []byte, present bool) {
+	if _, present, _ := single(h, name); !present {
+		return dst, false
+	}
+	return appendSelecting(dst, name, trim(joined(h, name))), true
+}
+
+func appendSelecting(dst []byte, name, value string) []byte {
+	if ordered(name) {
+		if normal, ok := appendPreferences(dst, value); ok {
+			return normal
+		}
+	}
+	if isNormal(value) {
+		return append(dst, value...)
+	}
+	return appendNormal(dst, value)
 }
 
 // isNormal reports whether appendNormal would change nothing. s is trimmed.

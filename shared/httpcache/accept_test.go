@@ -1,0 +1,102 @@
+package httpcache
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestPreferences_ThatMeanTheSameAreEqual(t *testing.T) {
+	for want, values := range map[string][]string{
+		"br, gzip":                  {"gzip, br", "br,gzip", " BR ,\tGzip;q=1", "gzip;q=1.000, br;q=1.0", "gzip, br, gzip;q=0.5", ",gzip,,br,"},
+		"de, en":                    {"en, de", "eN, De", "de;q=1, en"},
+		"de;q=0.9, en":              {"en, de;q=0.9", "de; q=0.90 , en", "de ;Q=0.900,en"},
+		"*;q=0, identity":           {"identity, *;q=0", "*;q=0.000,identity"},
+		"da, en;q=0.7, en-gb;q=0.8": {"da, en-gb;q=0.8, en;q=0.7"},
+		"":                          {"", ",", " "},
+	} {
+		for _, value := range values {
+			if got, ok := appendPreferences(nil, value); string(got) != want || !ok {
+				t.Errorf("%q: %q, %v", value, got, ok)
+			}
+		}
+	}
+}
+
+func TestPreferences_WhatIsNoneStaysAsItIs(t *testing.T) {
+	for _, value := range []string{"gzip;q=2", "gzip;q=1.001", "gzip;q=0.1234", "gzip;q=", "gzip;level=1", "g zip", "gzip;q=a", `"gzip"`, strings.Join(strings.Split("abcdefghijklmnopqrstuvwxyz", ""), ",")} {
+		if got, ok := appendPreferences([]byte("x"), value); ok || string(got) != "x" {
+			t.Errorf("%q: %q, %v", value, got, ok)
+		}
+	}
+}
+
+func TestSelectingValue_OrdersEncodingsAndLanguagesAlone(t *testing.T) {
+	h := head("Accept-Encoding: gzip, br", "Accept-Language: en", "Accept-Language: DE", "Accept: b, a", "X: b,  a")
+	for name, want := range map[string]string{"accept-encoding": "br, gzip", "Accept-Language": "de, en", "accept": "b, a", "x": "b, a"} {
+		if got, ok := SelectingValue(h, name); got != want || !ok {
+			t.Errorf("%s: %q, %v", name, got, ok)
+		}
+		if got, ok := AppendSelecting([]byte("-"), h, name); string(got) != "-"+want || !ok {
+			t.Errorf("%s: appended %q, %v", name, got, ok)
+		}
+	}
+	if _, ok := SelectingValue(h, "Cookie"); ok {
+		t.Error("an absent field is there")
+	}
+	if got, ok := SelectingValue(head("Accept-Encoding: gzip;x=1 ,br"), "Accept-Encoding"); got != "gzip;x=1, br" || !ok {
+		t.Errorf("%q, %v", got, ok)
+	}
+}
+
+// Order, case and space never matter; anything else does.
+func TestProperty_PreferencesKeepTheirMeaning(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weights := rapid.MapOfN(rapid.StringMatching(`[a-z]{1,3}(-[a-z]{2})?`), rapid.IntRange(0, 1000), 0, 8).Draw(t, "weights")
+		var members []string
+		for name, weight := range weights {
+			member := name
+			if rapid.Bool().Draw(t, "upper") {
+				member = strings.ToUpper(name)
+			}
+			members = append(members, member+string(appendWeight(nil, int16(weight))))
+		}
+		first, ok := appendPreferences(nil, strings.Join(rapid.Permutation(members).Draw(t, "order"), " ,"))
+		second, again := appendPreferences(nil, strings.Join(members, ","))
+		if !ok || !again || !slices.Equal(first, second) {
+			t.Fatalf("%q and %q", first, second)
+		}
+		if third, ok := appendPreferences(nil, string(first)); !ok || !slices.Equal(first, third) {
+			t.Fatalf("%q becomes %q", first, third)
+		}
+		h := Fields{{"Accept-Encoding", string(first)}}
+		for name, weight := range weights {
+			if got := Weight(h, name); got != weight && name != "identity" {
+				t.Fatalf("%q: %s weighs %d instead of %d", first, name, got, weight)
+			}
+		}
+	})
+}
+
+// RFC 9110, 12.5.3.
+func TestAccepts_ContentEncodings(t *testing.T) {
+	for _, c := range []struct {
+		request string
+		coding  string
+		want    bool
+	}{
+		{"gzip", "gzip", true}, {"gzip", "x-gzip", true}, {"gzip", "br", false}, {"gzip", "", true}, {"gzip", "identity", true},
+		{"gzip, br", "gzip, br", true}, {"gzip", "gzip, br", false},
+		{"*", "br", true}, {"*;q=0", "", false}, {"*;q=0, identity;q=0.1", "", true}, {"identity;q=0", "", false},
+		{"gzip;q=0, *", "gzip", false}, {"gzip;q=0", "gzip", false}, {"", "gzip", false}, {"", "", true},
+	} {
+		if got := Accepts(Fields{{"Accept-Encoding", c.request}}, c.coding); got != c.want {
+			t.Errorf("%q, %q: %v", c.request, c.coding, got)
+		}
+	}
+	if !Accepts(Fields(nil), "br") {
+		t.Error("without the field any coding may be sent")
+	}
+}
