@@ -57,6 +57,8 @@ func vendors() []vendor {
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
 		{library: "github.com/valyala/fasthttp", homes: []string{"shared/proxy/listener", "shared/proxy/tier"}},
 		{library: "github.com/allegro/bigcache", homes: []string{"edge/l1"}},
+		{library: "github.com/klauspost/compress", homes: []string{"shared/encoding"}},
+		{library: "github.com/andybalholm/brotli", homes: []string{"shared/encoding"}},
 		{library: "go.opentelemetry.io/otel/sdk", homes: []string{"shared/telemetry"}},
 		{library: "go.opentelemetry.io/otel/exporters", homes: []string{"shared/telemetry"}},
 		{library: "github.com/prometheus", homes: []string{"shared/telemetry"}},
