@@ -28,7 +28,7 @@ var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Ra
 
 // Freshen merges the 304 with header from304 into the stored fields (RFC 9111, 3.2 and 4.3.4). Each field
 // of the 304 replaces all stored lines of that name; others stay. Left alone are the fields that describe
-// the stored bytes, and Set-Cookie unless one is stored, for else it could be shared unseen. A stored
+// the stored bytes, and Set-Cookie and Set-Cookie2 unless one is stored, for else it could be shared unseen. A stored
 // Age is dropped, and a stored Date too when the 304 has none: both are of the exchange before.
 //
 // The result has memory of its own; stored is not changed. Next come NewMeta with the stored status, the
@@ -36,8 +36,10 @@ var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Ra
 func Freshen(stored Fields, from304 Header) Fields {
 	news := collect(from304, connectionNamed(from304))
 	news.Del(notFreshened[:]...)
-	if !stored.Has("Set-Cookie") {
-		news.Del("Set-Cookie", "Set-Cookie2")
+	for _, cookie := range [...]string{"Set-Cookie", "Set-Cookie2"} {
+		if !stored.Has(cookie) {
+			news.Del(cookie)
+		}
 	}
 	merged := make(Fields, 0, len(stored)+len(news))
 	for _, f := range stored {

@@ -68,8 +68,8 @@ func NewMeta(status int, h Header, requested, received time.Time) Meta {
 }
 
 // NewMetaTargeted is NewMeta for a cache with its own target list: the first of targets that is present
-// and valid takes the place of Cache-Control and Expires (RFC 9213, 2.2). Each is a Structured Field
-// Dictionary; one that does not parse, or is empty, counts as absent.
+// and valid takes the place of Cache-Control and Expires (RFC 9213, 2.2). Each but SurrogateField is a Structured
+// Field Dictionary; one that does not parse, or is empty, counts as absent.
 func NewMetaTargeted(status int, h Header, requested, received time.Time, targets ...string) Meta {
 	m := Meta{
 		Status:       status,

@@ -6,6 +6,12 @@ import "strings"
 // when there is none; then Cache-Control counts (RFC 9213, 2.2).
 func targeted(h Header, names []string) (d directives, ok bool) {
 	for _, name := range names {
+		if name == SurrogateField {
+			if d, ok := surrogateDirectives(h); ok {
+				return d, true
+			}
+			continue
+		}
 		if value := joined(h, name); value != "" {
 			if d, ok := targetedDirectives(value); ok {
 				return d, true
