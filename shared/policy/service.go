@@ -37,6 +37,17 @@ type Service struct {
 	// AllowSetCookie stores responses that carry Set-Cookie and are otherwise storable. Off by
 	// default: one user's cookie would reach all.
 	AllowSetCookie bool `yaml:"allow_set_cookie" json:"allow_set_cookie"`
+	// SurrogateControl obeys the upstream's Surrogate-Control before Cache-Control, and says so to the upstream by
+	// Surrogate-Capability (Edge Architecture Specification 1.0). CDN-Cache-Control comes first. Off by default.
+	SurrogateControl bool `yaml:"surrogate_control" json:"surrogate_control,omitempty"`
+	// Compress lists the content codings, best first, that edge nodes put on text that comes without one: of
+	// "zstd", "br" and "gzip". Content is compressed once and stored so; the upstream is asked for the coding
+	// that a client gets. Empty: none.
+	Compress []string `yaml:"compress" json:"compress,omitempty"`
+	// Languages are those that the site has, best first, such as "de" and "en-GB"; at most 32. Accept-Language is
+	// then reduced to the one of them that suits the client best, in what the upstream is sent and in what
+	// responses vary by. Empty: it stays what the client sends.
+	Languages []string `yaml:"languages" json:"languages,omitempty"`
 	// OnPartition is what a node does with this service's responses while it holds no lease, that is while
 	// it cannot know of new purges: PartitionServeStale (default) or PartitionStrict.
 	OnPartition string `yaml:"on_partition" json:"on_partition,omitempty"`
@@ -119,6 +130,9 @@ func (s *Service) validate() *FieldError {
 	if err := validUpstream(s.Upstream); err != nil {
 		return &FieldError{"upstream", err.Error()}
 	}
+	if err := s.validateNegotiation(); err != nil {
+		return err
+	}
 	for i := range s.Rules {
 		if err := s.Rules[i].validate(); err != nil {
 			return err.in(fmt.Sprintf("rules[%d]", i))
@@ -138,7 +152,8 @@ func (s *Service) ResponseTimeout() time.Duration {
 // Fingerprint changes with every field that decides what a key stands for or what may be stored, so
 // that entries made under an earlier document are out of reach.
 func (s *Service) Fingerprint() uint64 {
-	return xxhash.Sum64String(fmt.Sprintf("1|%q|%q|%t|%t", s.Name, s.Upstream, s.PreserveHost, s.AllowSetCookie))
+	return xxhash.Sum64String(fmt.Sprintf("2|%q|%q|%t|%t|%t|%q|%q", s.Name, s.Upstream, s.PreserveHost, s.AllowSetCookie,
+		s.SurrogateControl, s.Compress, s.Languages))
 }
 
 func validName(name string) bool {
