@@ -35,8 +35,14 @@ func EncodedFields(f Fields, coding string) Fields {
 	if tag, ok := storedETag(f); ok {
 		encoded.Set("ETag", "W/"+tag.opaque)
 	}
+	return VaryByEncoding(encoded)
+}
+
+// VaryByEncoding are the fields of a response that another Accept-Encoding would have changed.
+func VaryByEncoding(f Fields) Fields {
+	varying := f.Clone()
 	if names, star := ParseVary(f); !star && !nameIn("accept-encoding", names) {
-		encoded.Add("Vary", "Accept-Encoding")
+		varying.Add("Vary", "Accept-Encoding")
 	}
-	return encoded
+	return varying
 }

@@ -5,14 +5,20 @@ package httpcache
 // weakly when it is weak; without one its Last-Modified must. A 304 without either is taken to be about
 // what was asked. When it is not, the stored response is no longer what the upstream means: ask again
 // without conditions, and freshen nothing.
-func SelectedBy(stored, from304 Header) bool {
+func SelectedBy(stored, from304 Header) bool { return selectedBy(stored, from304, false) }
+
+// WeaklySelectedBy is SelectedBy for a response that was encoded since it came: its entity tag is the weak form of
+// the one that the upstream knows (EncodedFields), so that the weak comparison decides.
+func WeaklySelectedBy(stored, from304 Header) bool { return selectedBy(stored, from304, true) }
+
+func selectedBy(stored, from304 Header, weakly bool) bool {
 	if has(from304, "ETag") {
 		theirs, ok := storedETag(from304)
 		ours, tagged := storedETag(stored)
 		if !ok || !tagged {
 			return false
 		}
-		return strongMatch(theirs, ours) || theirs.weak && weakMatch(theirs, ours)
+		return strongMatch(theirs, ours) || (weakly || theirs.weak) && weakMatch(theirs, ours)
 	}
 	theirs, ok := parseDate(from304.Value("Last-Modified"), pivotYear)
 	if !ok {

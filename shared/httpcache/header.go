@@ -186,6 +186,9 @@ func has(h Header, name string) bool {
 	return ok
 }
 
+// SameName reports whether two field names are the same, in whatever case.
+func SameName(a, b string) bool { return sameName(a, b) }
+
 // sameName compares names, which are ASCII, without regard to case. Names of other lengths are told
 // apart at once.
 func sameName(a, b string) bool {

@@ -25,6 +25,7 @@ const (
 	FlagExpires                           // an Expires field counts; Meta.Expires is 0 when it is invalid, which is stale
 	FlagTargeted                          // a targeted field took the place of Cache-Control and Expires (RFC 9213)
 	FlagETag                              // a well-formed entity tag
+	FlagEncoded                           // this tier put the content coding on; set by who does, never by NewMeta
 
 	// FlagPurged is set at use and never stored: a soft purge made the response stale, however much of its
 	// lifetime is left.
@@ -92,6 +93,11 @@ func NewMetaTargeted(status int, h Header, requested, received time.Time, target
 
 // HasValidator reports whether a conditional request can be made from the stored response.
 func (m *Meta) HasValidator() bool { return m.Flags.Has(FlagETag) || m.LastModified != 0 }
+
+// ExplicitlyFresh reports whether the response says itself how long it is fresh.
+func (m *Meta) ExplicitlyFresh() bool {
+	return m.MaxAge >= 0 || m.SMaxAge >= 0 || m.Flags.Has(FlagExpires)
+}
 
 func (m *Meta) setDirectives(h Header, targets []string) {
 	d, ok := targeted(h, targets)

@@ -23,6 +23,7 @@ const (
 	HTTPResponseIncomplete  ProxyError = "http_response_incomplete"          // 502
 	HTTPResponseHeaderSize  ProxyError = "http_response_header_section_size" // 502
 	HTTPResponseBodySize    ProxyError = "http_response_body_size"           // 502
+	HTTPResponseCoding      ProxyError = "http_response_transfer_coding"     // 502
 	HTTPResponseTimeout     ProxyError = "http_response_timeout"             // 504
 	HTTPUpgradeFailed       ProxyError = "http_upgrade_failed"               // 502
 	HTTPProtocolError       ProxyError = "http_protocol_error"               // 502

@@ -65,3 +65,17 @@ func (d *directives) addSurrogate(directive string) bool {
 	}
 	return true
 }
+
+// KeepTargeted takes from the stored response before what its targeted field said, when m, which a 304 has freshened,
+// has none: the tier that faces clients does not store Surrogate-Control, which is addressed to it alone, and a 304
+// that says nothing new changes nothing (RFC 9111, 3.2).
+func (m *Meta) KeepTargeted(before *Meta) {
+	if m.Flags.Has(FlagTargeted) || !before.Flags.Has(FlagTargeted) {
+		return
+	}
+	const said = FlagNoStore | FlagNoCache | FlagNoCacheFields | FlagPrivate | FlagPrivateFields | FlagPublic | FlagMustRevalidate |
+		FlagProxyRevalidate | FlagMustUnderstand | FlagNoTransform | FlagImmutable | FlagExpires | FlagTargeted
+	m.Flags = m.Flags&^said | before.Flags&said
+	m.Expires, m.MaxAge, m.SMaxAge = before.Expires, before.MaxAge, before.SMaxAge
+	m.StaleWhileRevalidate, m.StaleIfError = before.StaleWhileRevalidate, before.StaleIfError
+}

@@ -28,6 +28,7 @@ type Reader struct {
 	count  uint32       // segments in all
 	ahead  chan fetched // one segment on its way; nil when there is none
 	data   []byte       // what is left of the current segment
+	skip   int          // bytes to leave out of the first segment
 	err    error
 }
 
@@ -46,10 +47,20 @@ var (
 // inline being what DecodeEntry returned. It begins to fetch at once. h is not
 // kept. ctx bounds the fetches; the reader must be closed.
 func NewReader(ctx context.Context, store Store, key string, h *Head, inline []byte) *Reader {
-	r := &Reader{store: store, key: key, id: h.BodyID, size: h.BodySize, count: h.Segments(), data: inline}
-	if r.count > 0 {
-		r.ctx, r.cancel = context.WithCancel(ctx)
-		r.data = nil
+	return NewReaderAt(ctx, store, key, h, inline, 0)
+}
+
+// NewReaderAt is NewReader for the body from offset on, which is 0 to its size: segments that lie before are not
+// fetched.
+func NewReaderAt(ctx context.Context, store Store, key string, h *Head, inline []byte, offset int64) *Reader {
+	r := &Reader{store: store, key: key, id: h.BodyID, size: h.BodySize, count: h.Segments()}
+	if r.count == 0 {
+		r.data = inline[min(offset, int64(len(inline))):]
+		return r
+	}
+	r.index, r.skip = uint32(offset/SegmentSize), int(offset%SegmentSize)
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	if r.index < r.count {
 		r.fetch()
 	}
 	return r
@@ -122,12 +133,12 @@ func (r *Reader) fill() error {
 		r.err = fmt.Errorf("%w: segment %d: %w", ErrSegment, r.index, got.err)
 		return r.err
 	}
-	r.data = got.data
+	r.data, r.skip = got.data[min(r.skip, len(got.data)):], 0
 	r.index++
 	if r.index < r.count {
 		r.fetch()
 	}
-	return nil
+	return r.fill()
 }
 
 // fetch starts to get segment r.index. The channel takes one value without a
