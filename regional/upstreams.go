@@ -33,7 +33,7 @@ func newUpstreams(originURL string, tiers *tier.Client, foreigners *foreign.Clie
 // Fetch implements proxy.Upstream.
 func (u *upstreams) Fetch(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
 	if service.Upstream == policy.UpstreamOrigin {
-		return u.tiers.Fetch(ctx, u.origin, service.ResponseTimeout(), r)
+		return u.tiers.FetchOrigin(ctx, u.origin, service.ResponseTimeout(), r)
 	}
 	return u.foreign.Fetch(ctx, service, r)
 }

@@ -35,6 +35,7 @@ type Peers struct {
 	health  *runner.Component
 	stats   Stats
 	now     func() time.Time
+	pings   pings
 }
 
 // New returns peers over the given clients. health is told whether regional nodes answer.
@@ -49,6 +50,7 @@ func New(cfg Config, tiers *tier.Client, foreigners *foreign.Client, health *run
 	p := &Peers{
 		nodes: nodes, origin: origin, tiers: tiers, foreign: foreigners,
 		direct: make(chan struct{}, cfg.DirectCap), health: health, now: time.Now,
+		pings: pings{every: pingInterval, within: pingTimeout},
 	}
 	p.report()
 	return p, nil
@@ -144,7 +146,7 @@ func (p *Peers) fetchDirect(ctx context.Context, service *policy.Match, r *proxy
 
 func (p *Peers) askDirect(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
 	if service.Upstream == policy.UpstreamOrigin {
-		return p.tiers.Fetch(ctx, p.origin, service.ResponseTimeout(), r)
+		return p.tiers.FetchOrigin(ctx, p.origin, service.ResponseTimeout(), r)
 	}
 	return p.foreign.Fetch(ctx, service, r)
 }

@@ -203,9 +203,9 @@ func (p *Proxy) land(r *request, f *flight.Flight[*result], lead bool) (done boo
 		return true
 	}
 	done = p.serveResult(r, res, lead)
-	if r.overtaken {
+	if r.detach {
 		f.Detach() // or the next look would join it again
-		r.overtaken = false
+		r.detach = false
 	}
 	if lead && !done {
 		res.abandon()

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"tiercache/shared/encoding"
 	"tiercache/shared/flight"
 	"tiercache/shared/object"
 	"tiercache/shared/policy"
@@ -123,9 +124,12 @@ type Proxy struct {
 	limits  limits // of fills
 	passes  limits // of exchanges that go straight through
 	resting pauses
+	lists   listLocks
 	stats   Stats
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
 	fills sync.WaitGroup
+
+	compressor *encoding.Compressor
 
 	pseudonym string // in Via
 	via       string // this node's member of Via on replies
@@ -140,7 +144,8 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 	p := &Proxy{
 		cfg: cfg, store: deps.Store, upstream: deps.Upstream, log: deps.Log,
 		tracer: deps.Tracer, tracing: deps.Tracer != nil, took: deps.Took, now: deps.Now, random: deps.Random,
-		pseudonym: cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
+		compressor: encoding.New(maxEncoders),
+		pseudonym:  cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
 	}
 	p.control, p.logged = deps.Control, deps.Control != nil
 	if !p.logged {

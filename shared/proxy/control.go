@@ -38,6 +38,12 @@ const (
 	// leaseField says, as leaseLive, that the node that answers, or one behind it, holds a lease.
 	leaseField = "Tiercache-Lease"
 	leaseLive  = "live"
+	// staleField says, as staleIfError, that a tier's response is stale and stands in for one that did not come.
+	staleField   = "Tiercache-Stale"
+	staleIfError = "if-error"
+	// askedField is what the node that asked the upstream had applied when it asked. It is sent where that is more
+	// than the stamp: of an upstream that may lag no tier can know better, whatever it is told.
+	askedField = "Tiercache-Asked"
 )
 
 // reachTime bounds how long a request waits for the node to catch up with the epoch that it asks for.
@@ -93,12 +99,12 @@ func (p *Proxy) reach(r *request) *refusal {
 
 // admits reports whether a response may answer the request: it was good at a moment after the request had
 // arrived, or it still stands. A purge that came later than the request does not concern it. An upstream that
-// may lag can do no better than to be asked after the request has arrived.
+// may lag can do no better than to be asked after the purges that the request must not miss.
 func (p *Proxy) admits(r *request, res *result) bool {
 	switch {
 	case res.head.Stamp >= r.epoch:
 		return true
-	case r.service.UpstreamLag > 0 && res.begun >= r.epoch:
+	case r.service.UpstreamLag > 0 && res.asked >= r.epoch:
 		return true
 	}
 	return p.control.Check(res.head.Stamp, res.head.Scopes) == invalidation.Live
@@ -110,17 +116,28 @@ func (r *request) vouched(live bool) bool {
 }
 
 // appendControl appends the fields that say what the response stands for.
-func (p *Proxy) appendControl(dst []byte, r *request, stamp uint64, live bool) []byte {
+func (p *Proxy) appendControl(dst []byte, r *request, t *told) []byte {
+	if r.tier && t.stale {
+		dst = appendField(dst, staleField, staleIfError)
+	}
 	if !p.logged {
 		return dst
 	}
-	if stamp > 0 {
-		dst = append(dst, epochField+": "...)
-		dst = strconv.AppendUint(dst, stamp, 10)
-		dst = append(dst, "\r\n"...)
+	if t.stamp > 0 {
+		dst = appendEpoch(dst, epochField, t.stamp)
 	}
-	if r.tier && (live || r.live) {
+	if r.tier && (t.live || r.live) {
 		dst = appendField(dst, leaseField, leaseLive)
 	}
+	if r.tier && t.asked > t.stamp {
+		dst = appendEpoch(dst, askedField, t.asked)
+	}
 	return dst
+}
+
+func appendEpoch(dst []byte, name string, epoch uint64) []byte {
+	dst = append(dst, name...)
+	dst = append(dst, ": "...)
+	dst = strconv.AppendUint(dst, epoch, 10)
+	return append(dst, "\r\n"...)
 }

@@ -8,6 +8,7 @@ import (
 
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
+	"tiercache/shared/policy"
 )
 
 // appendField appends one field line. value must not hold line breaks.
@@ -47,7 +48,7 @@ var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Surrogate-Control"}
 // unkeyed are request fields, beside those that begin with X-Forwarded-, that could change the response
 // without being part of the key; a client's are dropped.
 var unkeyed = []string{
-	"Forwarded", "Front-End-Https", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method",
+	"Forwarded", "Front-End-Https", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method", capabilityField,
 }
 
 // forward completes the fields that go to the upstream with a request: f, which is its own copy of the
@@ -63,9 +64,24 @@ func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	}
 	f.Add(protoField, strings.Clone(r.scheme))
 	f.Add(hostField, strings.Clone(r.host))
+	if r.service.SurrogateControl {
+		f.Add(capabilityField, httpcache.SurrogateCapability)
+	}
 	f.Add("Via", string(httpcache.AppendVia(nil, r.header, "1.1", p.pseudonym)))
 	f.Add("CDN-Loop", string(httpcache.AppendCDNLoop(nil, r.header, cdnID, p.cfg.Node)))
 	return f
+}
+
+// capabilityField tells an upstream that what it says in Surrogate-Control is obeyed. A client's is not passed on: it
+// could change the response without being part of the key.
+const capabilityField = "Surrogate-Capability"
+
+// newMeta reads what decides about a response to the service.
+func newMeta(service *policy.Match, status int, h httpcache.Header, requested, received time.Time) httpcache.Meta {
+	if service.SurrogateControl {
+		return httpcache.NewMetaTargeted(status, h, requested, received, httpcache.TargetedField, httpcache.SurrogateField)
+	}
+	return httpcache.NewMeta(status, h, requested, received)
 }
 
 // dropPrivate removes the fields by which tiers talk to each other.

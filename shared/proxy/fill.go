@@ -29,6 +29,8 @@ const (
 var (
 	errPanic   = errors.New("fill panicked")
 	errUnasked = errors.New("upstream sent 304 to an unconditional request")
+	// errPurged: between two looks at it a purge has killed the response that was to stand in for an error.
+	errPurged = fmt.Errorf("%w: what could stand in for its response was purged", ErrUnreachable)
 )
 
 // fill is the work of one flight: one request to the upstream on behalf of all that wait. It owns all
@@ -41,9 +43,11 @@ type fill struct {
 	parsed  httpcache.Request
 	request *Request
 	header  httpcache.Fields // of the request that began it: it selects the variant
-	primary []byte           // whole primary key
-	looked  []byte           // whole key of the entry that was looked for last: the primary or a variant
-	stored  *base            // what is revalidated; nil for a miss
+	negotiation
+	primary []byte // whole primary key
+	looked  []byte // whole key of the entry that was looked for last: the primary or a variant
+	stored  *base  // what is revalidated; nil for a miss
+	found   string // store key of what was found, even after stored was given up; "" for a miss
 	fwd     httpcache.FwdReason
 
 	background bool // nobody waits: give up when there is no room
@@ -66,8 +70,11 @@ func (p *Proxy) newFill(r *request, stored *base, fwd httpcache.FwdReason) *fill
 			Target: strings.Clone(r.target), Header: p.forward(r, httpcache.FillFields(r.header)), Digest: cachekey.Digest(primary),
 		},
 	}
+	f.negotiation = r.negotiation
+	f.rewrite(&f.request.Header, r.header)
 	f.parsed.Method = httpcache.MethodGet
 	if stored != nil {
+		f.found = stored.key
 		f.request.Header = append(f.request.Header, httpcache.Conditional(stored.head.Fields)...)
 	}
 	return f
@@ -141,16 +148,16 @@ func (j *fill) fetch(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 	}
 	received := j.p.now()
 	switch {
+	case httpcache.ErrorStatus(response.Status) && j.mayServeStale(), j.noBetter(response):
+		j.closeBody(response)
+		j.failed(f, errPurged, response.Status)
+		return false
 	case response.Status == http.StatusNotModified && j.stored != nil:
 		j.closeBody(response)
 		return j.freshen(ctx, cancel, f, response, started, received)
 	case response.Status == http.StatusNotModified:
 		j.closeBody(response)
 		j.failed(f, errUnasked, response.Status)
-		return false
-	case httpcache.ErrorStatus(response.Status) && j.mayServeStale():
-		j.closeBody(response)
-		j.failed(f, nil, response.Status)
 		return false
 	}
 	return j.take(ctx, cancel, f, response, started, received)
@@ -165,11 +172,21 @@ func (j *fill) mayServeStale() bool {
 	return httpcache.MayServeOnError(&j.stored.head.Meta, &j.parsed, j.p.now(), &j.rules)
 }
 
+// noBetter reports whether a tier's response, stale itself, is no better than what is stored here and may stand in for
+// an error as well: it confirms nothing, and what it brings could be older. What is stored here counts for nothing where
+// this node would have to hold a lease.
+func (j *fill) noBetter(response *Response) bool {
+	if !isStale(response) || !j.mayServeStale() || j.service.Strict() && !j.p.control.Live(j.p.now()) {
+		return false
+	}
+	return response.Status == http.StatusNotModified || j.stored.head.Stamp > parseEpoch(value(response.Header, epochField))
+}
+
 // failed publishes the stored response if it may be served on an error (RFC 5861, 4), else the error.
 func (j *fill) failed(f *flight.Flight[*result], err error, status int) {
 	f.Detach()
 	if j.background {
-		j.p.resting.rest(j.stored.key, j.p.now())
+		j.p.resting.rest(j.found, j.p.now())
 	}
 	if j.background && errors.Is(err, ErrBusy) {
 		f.Publish(&result{alone: true, fwd: j.fwd}) // who has joined waits for a turn of its own
@@ -180,7 +197,7 @@ func (j *fill) failed(f *flight.Flight[*result], err error, status int) {
 		return
 	}
 	res := j.storedResult(status)
-	res.outcome, res.detail = httpcache.Stale, "stale-if-error"
+	res.outcome, res.stale = httpcache.Stale, true
 	f.Publish(res)
 }
 

@@ -18,10 +18,10 @@ import (
 // fetched anew.
 func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result], response *Response, started, received time.Time) (keep bool) {
 	old := j.stored.head
-	if !httpcache.SelectedBy(old.Fields, response.Header) {
+	if isStale(response) || !selectedBy(&old, response.Header) {
 		return j.again(ctx, cancel, f)
 	}
-	fields := httpcache.Freshen(old.Fields.Fields(), response.Header)
+	fields := freshened(&old, response.Header)
 	scopes, why := old.Scopes, httpcache.ReasonNone
 	if hasTags(response.Header) {
 		scopes, why = j.p.scopesOf(j.service, j.request.Host, j.request.Target, fields)
@@ -44,7 +44,11 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	// at most. The next tier may know a purge that this node does not, and its new bytes may have the same
 	// validator.
 	stands.stamp = min(stands.stamp, applied)
-	meta := httpcache.NewMeta(old.Meta.Status, fields, started, received)
+	meta := newMeta(j.service, old.Meta.Status, fields, started, received)
+	if j.service.SurrogateControl {
+		meta.KeepTargeted(&old.Meta)
+	}
+	meta.Flags |= old.Meta.Flags & httpcache.FlagEncoded
 	clean, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
 
 	head := old
@@ -59,7 +63,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	}
 	res := j.storedResult(response.Status)
 	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
-	res.begun = j.epoch
+	res.asked = stands.asked
 	if stands.verdict == invalidation.Dead || f.Voided() {
 		// The 304 speaks of a time before the purge: good for those that asked before it, and not to be stored.
 		res.reason = httpcache.ReasonPurged
@@ -69,6 +73,24 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		return false
 	}
 	return j.keep(ctx, cancel, f, res)
+}
+
+// selectedBy reports whether a 304 is about the stored response. One that this tier has encoded has the weak form of
+// the entity tag of what came.
+func selectedBy(old *object.Head, h httpcache.Header) bool {
+	if old.Meta.Flags.Has(httpcache.FlagEncoded) {
+		return httpcache.WeaklySelectedBy(old.Fields, h)
+	}
+	return httpcache.SelectedBy(old.Fields, h)
+}
+
+// freshened are the stored fields with those of the 304.
+func freshened(old *object.Head, h httpcache.Header) httpcache.Fields {
+	fields := httpcache.Freshen(old.Fields.Fields(), h)
+	if old.Meta.Flags.Has(httpcache.FlagEncoded) {
+		return httpcache.EncodedFields(fields, old.Fields.Value("Content-Encoding"))
+	}
+	return fields
 }
 
 // keep stores a freshened entry and publishes it.

@@ -27,11 +27,15 @@ type memory struct {
 	values map[string][]byte
 	broken bool
 	remove func() // called before each Remove, without the lock
+	looked func() // called after each Lookup, without the lock; set before the first
 }
 
 func newMemory() *memory { return &memory{values: map[string][]byte{}} }
 
 func (m *memory) Lookup(_ context.Context, key string) ([]byte, error) {
+	if m.looked != nil {
+		defer m.looked()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken {
@@ -114,6 +118,9 @@ type system struct {
 	fetched  atomic.Int64
 	client   *http.Client
 	control  proxy.ControlLog
+
+	edge      *proxy.Proxy // in front of proxy, with two tiers
+	edgeStore *memory
 }
 
 type option func(*proxy.Config, *policy.Service)

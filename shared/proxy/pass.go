@@ -12,8 +12,8 @@ import (
 	"tiercache/shared/object"
 )
 
-// pass sends the request straight to the upstream and its response straight back. Nothing is stored;
-// an unsafe method that succeeds removes what is stored for its URI.
+// pass sends the request straight to the upstream and its response straight back. An unsafe method that succeeds
+// removes what is stored for its URI; nothing is stored but what a POST yields for a later GET.
 func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	body, length := r.x.Body()
 	if length > p.cfg.MaxRequestBody {
@@ -44,16 +44,17 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 		return
 	}
 	r.setKey()
-	if !httpcache.ParseMethod(r.method).Safe() && response.Status < http.StatusBadRequest {
-		p.invalidate(r)
-	}
-	meta := httpcache.NewMeta(response.Status, response.Header, started, p.now())
+	p.invalidate(r, response)
+	meta := newMeta(r.service, response.Status, response.Header, started, p.now())
 	fields, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
-	p.sendSolo(r, &result{
-		solo: &soloResponse{response: response, fields: fields, meta: meta, stamp: p.stampOf(response, r.service, started, epoch)},
-		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response),
-	})
+	res := &result{
+		solo: &soloResponse{response: response, fields: fields, meta: meta},
+		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
+	}
+	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
+	p.storePosted(r, res)
+	p.sendSolo(r, res)
 }
 
 // passRequest keeps the client's own conditions and range: the response is for this client.
@@ -74,26 +75,26 @@ func (p *Proxy) passRequest(r *request, body io.Reader, length int64) *Request {
 	return request
 }
 
-// invalidate removes the stored response of the request's URI (RFC 9111, 4.4) on this node, and voids the fills of
-// it that are under way. Of a response with variants it removes the list alone: a new list has another
-// generation, so they stay out of reach.
-func (p *Proxy) invalidate(r *request) {
-	for _, scheme := range []string{"http", "https"} {
-		key := cachekey.Append(nil, cachekey.Parts{
-			Service: r.service.Name, Fingerprint: r.service.Print, Scheme: scheme, Host: r.host, Target: r.target,
-		})
-		p.flights.Void(string(key))
-		digest := cachekey.Digest(key)
-		p.discard(r.ctx, string(digest[:]))
+// judgeSolo says why the request may not be given a response that is for it alone. What an unsafe method has done
+// is done, so its response is always passed on.
+func (p *Proxy) judgeSolo(r *request, res *result) *refusal {
+	switch {
+	case !httpcache.ParseMethod(r.method).Safe():
+		return nil
+	case !r.vouched(res.live):
+		return refusalNotLive
+	case res.stale:
+		return p.judgeStale(r, res)
 	}
+	return nil
 }
 
 // sendSolo replies with a response that is for this client alone.
 func (p *Proxy) sendSolo(r *request, res *result) {
 	solo := res.solo
-	if !r.vouched(res.live) && httpcache.ParseMethod(r.method).Safe() {
+	if why := p.judgeSolo(r, res); why != nil {
 		closePayload(Payload{Stream: solo.response.Body})
-		p.refuse(r, refusalNotLive)
+		p.refuse(r, why)
 		return
 	}
 	outcome := res.outcome
@@ -105,8 +106,8 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 	if solo.meta.Age > 0 {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
 	}
-	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.reason.String()}
-	fields = p.appendControl(fields, r, solo.stamp, res.live)
+	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.detail()}
+	fields = p.appendControl(fields, r, res.told())
 	fields = p.appendOwn(fields, res.status, member)
 	r.fields = fields
 	status := solo.response.Status

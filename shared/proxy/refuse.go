@@ -33,6 +33,8 @@ var (
 	refusalBehind      = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.DestinationUnavailable, text: "the epoch that is asked for is not applied here yet", retryAfter: 1}
 	refusalNotLive     = &refusal{status: http.StatusGatewayTimeout, proxyError: httpcache.DestinationUnavailable, text: "this service needs nodes that hold a lease, and none answers", retryAfter: 1}
 	refusalUpstream    = &refusal{status: http.StatusBadGateway, proxyError: httpcache.HTTPProtocolError, text: "the upstream answered with 304 to a request without a condition"}
+	refusalProtocol    = &refusal{status: http.StatusBadGateway, proxyError: httpcache.HTTPProtocolError, text: "the upstream's response is not HTTP"}
+	refusalCoding      = &refusal{status: http.StatusBadGateway, proxyError: httpcache.HTTPResponseCoding, text: "the upstream's response has an unknown transfer coding"}
 	refusalBroken      = &refusal{status: http.StatusBadGateway, proxyError: httpcache.ProxyInternalError, text: "the response could not be fetched"}
 )
 
@@ -49,6 +51,10 @@ func refusalOf(err error) *refusal {
 		return refusalTimeout
 	case errors.Is(err, ErrUnreachable):
 		return refusalUnreachable
+	case errors.Is(err, ErrProtocol):
+		return refusalProtocol
+	case errors.Is(err, ErrCoding):
+		return refusalCoding
 	case errors.Is(err, errBehind):
 		return refusalBehind
 	case errors.Is(err, errNotLive):

@@ -21,7 +21,7 @@ func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Memb
 		return false
 	}
 	p.count(r, member.Outcome)
-	p.send(r, &r.head, age, told{stamp: stamp}, member, payload)
+	p.send(r, &r.head, age, &told{stamp: stamp}, member, payload)
 	return true
 }
 
@@ -29,7 +29,9 @@ func (p *Proxy) serveStored(r *request, age time.Duration, member httpcache.Memb
 type told struct {
 	status []string // their Cache-Status
 	stamp  uint64
-	live   bool // one of them holds a lease
+	live   bool   // one of them holds a lease
+	stale  bool   // it stands in for a response that did not come
+	asked  uint64 // what the node that asked the upstream had applied then
 }
 
 // storedPayload opens the body of a stored response. ok is false when its first segment is gone: the
@@ -38,21 +40,26 @@ func (p *Proxy) storedPayload(r *request, head *object.Head, inline []byte, key 
 	if r.method == http.MethodHead {
 		return Payload{Length: head.BodySize}, true
 	}
-	if !head.Inline() && p.notModified(r, head) {
+	r.cut = p.cutOf(r, head, head.BodySize, !head.Inline())
+	if !head.Inline() && (p.notModified(r, head) || r.cut.use == httpcache.RangeUnsatisfiable) {
 		return Payload{}, true // the body is not needed
 	}
 	if head.Inline() {
-		return Payload{Bytes: inline}, true
+		return r.cut.bytes(inline, head), true
 	}
 	key = strings.Clone(key)
-	stream := object.NewReader(r.ctx, p.store, key, head, nil)
+	stream := object.NewReaderAt(r.ctx, p.store, key, head, nil, r.cut.first())
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(stream, first); err != nil {
 		p.lostBody(r.ctx, key, err)
 		_ = stream.Close() // it only ends fetches
 		return Payload{}, false
 	}
-	return Payload{Stream: &storedBody{Reader: stream, proxy: p, key: key, first: first}, Length: head.BodySize}, true
+	body := &storedBody{Reader: stream, proxy: p, key: key, first: first}
+	if r.cut.whole() {
+		return Payload{Stream: body, Length: head.BodySize}, true
+	}
+	return r.cut.stream(body, r.cut.first(), head), true
 }
 
 // lostBody counts a body that is not all there, and discards its entry so that the next request
@@ -100,18 +107,20 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 }
 
 // send replies with a stored response, or with 304 when the client's own condition holds.
-func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream told, member httpcache.Member, body Payload) {
+func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream *told, member httpcache.Member, body Payload) {
 	fields := r.fields[:0]
 	status := head.Meta.Status
 	if p.notModified(r, head) {
 		closePayload(body)
 		status, body = http.StatusNotModified, Payload{}
 		fields = appendNotModified(fields, head.Fields)
+	} else if !r.cut.whole() {
+		fields, status = r.cut.appendHead(fields, head)
 	} else {
 		fields = append(fields, head.Fields...)
 	}
 	fields = appendAge(fields, age)
-	fields = p.appendControl(fields, r, upstream.stamp, upstream.live)
+	fields = p.appendControl(fields, r, upstream)
 	fields = p.appendOwn(fields, upstream.status, member)
 	r.fields = fields
 	if body.Length < 0 {
@@ -158,14 +167,17 @@ func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
 	now := p.now()
 	age := res.head.Meta.CurrentAge(now)
 	member.TTL, member.HasTTL = res.head.Meta.Lifetime(&r.rules)-age, true
-	p.send(r, &res.head, age, told{status: res.status, stamp: res.head.Stamp, live: res.live}, member, payload)
+	if res.head.Meta.Flags.Has(httpcache.FlagPurged) {
+		member.TTL = min(member.TTL, 0)
+	}
+	p.send(r, &res.head, age, res.told(), member, payload)
 	return true
 }
 
 // reusable reports whether a request that waited for another one's fill may be given what it yielded: whoever
 // collapses requests needs the right to reuse the response for each of them (RFC 9111, 4).
 func (p *Proxy) reusable(r *request, res *result) bool {
-	if res.outcome == httpcache.Stale {
+	if res.stale {
 		return true // it may stand in for an error
 	}
 	switch httpcache.Decide(&res.head.Meta, &r.parsed, p.now(), &r.rules).Use {
@@ -181,17 +193,24 @@ func (p *Proxy) judge(r *request, res *result) (why *refusal, again bool) {
 	if !r.vouched(res.live) {
 		return refusalNotLive, false
 	}
-	if res.outcome == httpcache.Stale { // served on an error of the upstream
-		switch {
-		case r.min > res.head.Stamp:
-			return refusalBehind, false
-		case p.control.Check(res.head.Stamp, res.head.Scopes) == invalidation.Dead:
-			return refusalUnreachable, false
-		}
-		return nil, false
+	if res.stale {
+		return p.judgeStale(r, res), false
 	}
-	r.overtaken = !p.admits(r, res)
-	return nil, r.overtaken
+	r.detach = !p.admits(r, res)
+	return nil, r.detach
+}
+
+// judgeStale says whether a stale response that stands in for one that did not come may answer the request. A soft
+// purge forbids it as little as age does, a hard one always. Who asks for an epoch wants nothing older; for another
+// tier the response is marked, so that it can tell its own clients apart.
+func (p *Proxy) judgeStale(r *request, res *result) *refusal {
+	switch {
+	case r.min > res.head.Stamp && !r.tier:
+		return refusalBehind
+	case p.control.Check(res.head.Stamp, res.head.Scopes) == invalidation.Dead:
+		return refusalUnreachable
+	}
+	return nil
 }
 
 // selects reports whether the request selects the variant that the head is of.
@@ -212,12 +231,16 @@ func (p *Proxy) resultPayload(r *request, res *result, lead bool) (Payload, bool
 		}
 		return Payload{Length: res.length}, true
 	}
-	if lead {
-		return Payload{Stream: res.first, Length: res.length}, true
+	reader := res.first
+	if !lead {
+		var err error
+		if reader, err = res.body.NewReader(r.ctx); err != nil {
+			r.detach = true // nobody can join it any more
+			return Payload{}, false
+		}
 	}
-	reader, err := res.body.NewReader(r.ctx)
-	if err != nil {
-		return Payload{}, false
+	if r.cut = p.cutOf(r, &res.head, res.length, true); r.cut.whole() {
+		return Payload{Stream: reader, Length: res.length}, true
 	}
-	return Payload{Stream: reader, Length: res.length}, true
+	return r.cut.stream(reader, 0, &res.head), true
 }

@@ -28,14 +28,15 @@ type request struct {
 	x       Exchange
 	service *policy.Match
 	rules   httpcache.Policy
-	method  string
-	scheme  string
-	host    string
-	target  string
-	header  httpcache.Header
-	parsed  httpcache.Request
-	tier    bool // from a node of the fleet
-	now     time.Time
+	negotiation
+	method string
+	scheme string
+	host   string
+	target string
+	header httpcache.Header
+	parsed httpcache.Request
+	tier   bool // from a node of the fleet
+	now    time.Time
 
 	// INVARIANT: epoch is loaded before anything is looked up, so whatever the request is given stands as of
 	// that epoch or a later one.
@@ -43,8 +44,9 @@ type request struct {
 	min   uint64 // the epoch that the request asks for; 0: none
 	live  bool   // this node held a lease when the request began
 
-	outcome   httpcache.Outcome
-	overtaken bool // what the flight yielded misses a purge that the request must not miss
+	cut     cut // what a Range request gets of what was found
+	outcome httpcache.Outcome
+	detach  bool // the next look must not find the flight again: what it yields is no use to this request
 
 	key     []byte // whole cache key of the stored response looked at, variant included
 	primary int    // length of the primary key within key
@@ -54,12 +56,13 @@ type request struct {
 	inline  []byte
 	fields  []byte // scratch for the reply's header block
 	lowered []byte // scratch for the host
+	value   []byte // scratch for the value of a selecting field
 }
 
 // release drops what points into the exchange or into a stored entry.
 func (p *Proxy) release(r *request) {
 	names := r.head.Selecting[:0]
-	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0]}
+	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0], value: r.value[:0]}
 	r.head.Selecting = names
 	p.requests.Put(r)
 }
@@ -92,8 +95,17 @@ func (r *request) variantKey() []byte {
 	return r.key[r.primary:]
 }
 
+// selecting is selectingValue without an allocation: the value is valid until the next call.
 func (r *request) selecting(name string) (string, bool) {
-	return selectingValue(r.header, name)
+	if httpcache.KeptBack(r.header, name) {
+		return "", false
+	}
+	if value, present, reduces := r.reduced(r.header, name); reduces {
+		return value, present
+	}
+	value, present := httpcache.AppendSelecting(r.value[:0], r.header, name)
+	r.value = value
+	return unsafe.String(unsafe.SliceData(value), len(value)), present
 }
 
 // storeKey is the digest as the string that stores take. It is valid until the digest changes.

@@ -23,31 +23,27 @@ type result struct {
 	length int64 // of body, -1 when unknown
 
 	live  bool   // a tier behind this one, or a foreign upstream, vouches for it
-	begun uint64 // what this node had applied when the attempt that yielded it began
+	stale bool   // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
+	asked uint64 // what the node that asked the upstream had applied when it asked
 
 	fwd       httpcache.FwdReason
 	fwdStatus int // the upstream's status, 0 when it sent none
 	outcome   httpcache.Outcome
 	status    []string // Cache-Status of the tiers behind this one
-	detail    string
 }
 
-// soloResponse is a response for one client.
+// soloResponse is a response for one client. What it stands for is in the result.
 type soloResponse struct {
 	response *Response
 	fields   httpcache.Fields
 	meta     httpcache.Meta
-	stamp    uint64
 }
 
 // member is this node's part of Cache-Status.
 func (res *result) member(collapsed bool) httpcache.Member {
 	m := httpcache.Member{
 		Outcome: res.outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus,
-		Stored: res.stored(), Collapsed: collapsed, Detail: res.detail,
-	}
-	if res.reason != httpcache.ReasonNone {
-		m.Detail = res.reason.String()
+		Stored: res.stored(), Collapsed: collapsed, Detail: res.detail(),
 	}
 	if collapsed && m.Outcome == httpcache.Miss {
 		m.Outcome = httpcache.Collapsed
@@ -55,9 +51,23 @@ func (res *result) member(collapsed bool) httpcache.Member {
 	return m
 }
 
+// detail is what Cache-Status says beside the outcome.
+func (res *result) detail() string {
+	if res.stale {
+		return "stale-if-error"
+	}
+	return res.reason.String()
+}
+
+// told is what the reply says that the result stands for.
+func (res *result) told() *told {
+	return &told{status: res.status, stamp: res.head.Stamp, live: res.live, stale: res.stale, asked: res.asked}
+}
+
 // stored reports whether the fill stored what it fetched.
 func (res *result) stored() bool {
-	return res.reason == httpcache.ReasonNone && (res.outcome == httpcache.Miss || res.outcome == httpcache.Revalidated)
+	fetched := res.outcome == httpcache.Miss || res.outcome == httpcache.Revalidated || res.body != nil
+	return fetched && res.reason == httpcache.ReasonNone
 }
 
 // abandon closes what only the leader could have read. Nobody else ever does: connection and slot of a

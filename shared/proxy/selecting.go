@@ -3,7 +3,6 @@ package proxy
 import (
 	"strings"
 
-	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
 )
 
@@ -49,14 +48,6 @@ func dropped(name string) bool {
 		}
 	}
 	return strings.EqualFold(name, "Host")
-}
-
-// selectingValue is the value of a selecting field that reaches the upstream.
-func selectingValue(h httpcache.Header, name string) (string, bool) {
-	if httpcache.KeptBack(h, name) {
-		return "", false
-	}
-	return httpcache.SelectingValue(h, name)
 }
 
 // A list of variants has a generation, which is part of its variants' keys: when the list is removed and made

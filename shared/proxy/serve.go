@@ -69,6 +69,7 @@ func (p *Proxy) admit(r *request) *refusal {
 		return refusalLoop
 	}
 	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie, Override: r.service.Override(r.target)}
+	r.negotiation = p.negotiationOf(r.service)
 	r.tier = p.believes(r.header.Value(tierField))
 	r.scheme = r.x.Scheme()
 	if r.tier && r.header.Value(protoField) == "https" {

@@ -19,15 +19,23 @@ import (
 // is what this node had applied when the attempt began, or as much earlier as the upstream may lag: had it
 // been read later, a purge that came while the bytes were on their way would not count against them.
 //
+// asked is what the node that asked the upstream had applied when it asked, the stamp at least.
+//
 // INVARIANT: begun is the start of the attempt that yielded the bytes, never its end.
-func (p *Proxy) stampOf(response *Response, service *policy.Match, begun time.Time, epoch uint64) uint64 {
+func (p *Proxy) stampOf(response *Response, service *policy.Match, begun time.Time, epoch uint64) (stamp, asked uint64) {
 	switch {
 	case response.FromTier:
-		return parseEpoch(value(response.Header, epochField))
+		stamp = parseEpoch(value(response.Header, epochField))
+		return stamp, max(stamp, parseEpoch(value(response.Header, askedField)))
 	case service.UpstreamLag > 0:
-		return p.control.AppliedAt(begun.Add(-service.UpstreamLag))
+		return p.control.AppliedAt(begun.Add(-service.UpstreamLag)), epoch
 	}
-	return epoch
+	return epoch, epoch
+}
+
+// isStale reports whether a tier's response is stale and stands in for one that it could not get.
+func isStale(response *Response) bool {
+	return response.FromTier && value(response.Header, staleField) == staleIfError
 }
 
 // isLive reports whether the response is vouched for: by a tier that holds a lease, or because it comes from
@@ -67,33 +75,45 @@ func hasTags(h httpcache.Fields) bool { return h.Has("Surrogate-Key") || h.Has("
 // standing is what a response that has just come stands for.
 type standing struct {
 	stamp   uint64
+	asked   uint64
 	scopes  []object.Scope
 	verdict invalidation.Verdict
+	stale   bool // it stands in for one that did not come
 }
 
 // judge finds out what the response stands for. scopes are those of what it yields.
 func (j *fill) judge(response *Response, begun time.Time, scopes []object.Scope) standing {
-	s := standing{scopes: scopes, stamp: j.p.stampOf(response, j.service, begun, j.epoch)}
+	s := standing{scopes: scopes, stale: isStale(response)}
+	s.stamp, s.asked = j.p.stampOf(response, j.service, begun, j.epoch)
+	if j.insisted {
+		s.asked = max(s.asked, j.need) // a tier that cannot catch up with what it is told says so
+	}
 	s.verdict = j.p.control.Check(s.stamp, scopes)
 	if s.verdict == invalidation.Dead {
 		j.p.stats.Outrun.Add(1)
 	}
-	if j.background && s.verdict != invalidation.Live {
-		j.p.resting.rest(j.stored.key, j.p.now())
+	if j.background && (s.stale || s.verdict != invalidation.Live) {
+		j.p.resting.rest(j.found, j.p.now())
 	}
 	return s
 }
 
-// behind reports whether a tier's response misses a purge that this node had applied when it first asked. Of an
-// upstream that may lag, no tier can know better after it was told.
+// behind reports whether a tier's response misses a purge that this node had applied when it first asked, so that
+// the tier must be asked once more. That is no help
+//   - where the tier has tried, and sends what is stale for want of anything newer: unless a hard purge has killed
+//     that, it is what this node would send;
+//   - where the upstream may lag, and was asked after the purge: no tier can know better;
+//   - with an error that the tier made itself: it stands for nothing.
 func (j *fill) behind(response *Response, s *standing) bool {
-	if j.insisted && j.service.UpstreamLag > 0 {
+	switch {
+	case !response.FromTier || s.verdict == invalidation.Live || s.stamp >= j.need:
+		return false
+	case s.stale && s.verdict == invalidation.Stale:
+		return false
+	case j.service.UpstreamLag > 0 && (j.insisted || s.asked >= j.need):
 		return false
 	}
-	if response.Status >= http.StatusBadRequest && value(response.Header, epochField) == "" {
-		return false // an error that a tier made itself: it stands for nothing, and asking again is no help
-	}
-	return response.FromTier && s.verdict != invalidation.Live && s.stamp < j.need
+	return response.Status < http.StatusBadRequest || value(response.Header, epochField) != ""
 }
 
 // insist asks the tier once more, now telling it how new its answer must be. A tier that is still behind then

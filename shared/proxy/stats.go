@@ -30,6 +30,11 @@ type Stats struct {
 	LostBodies       telemetry.Counter // hits whose body was no longer whole
 	DigestMismatches telemetry.Counter // bodies that did not have the promised digest
 
+	VariantsEvicted telemetry.Counter // variants that others of their URL pushed out
+
+	Encoded      telemetry.Counter // responses that a content coding was put on
+	EncodersBusy telemetry.Counter // responses that none was put on for want of an encoder
+
 	Purged        telemetry.Counter // lookups whose entry a purge had killed
 	Outrun        telemetry.Counter // responses that a purge overtook on their way
 	Behind        telemetry.Counter // responses of a tier that missed a purge, so that it was asked again
@@ -99,6 +104,9 @@ func (p *Proxy) observeTotals(meter metric.Meter) error {
 		{"tiercache.store.corrupt", "Entries and segments with a wrong checksum", &p.stats.Corrupt},
 		{"tiercache.store.lost_bodies", "Hits whose body was no longer whole", &p.stats.LostBodies},
 		{"tiercache.digest.mismatches", "Bodies without the promised digest", &p.stats.DigestMismatches},
+		{"tiercache.encoded", "Responses that a content coding was put on", &p.stats.Encoded},
+		{"tiercache.encoders.busy", "Responses that no content coding was put on for want of an encoder", &p.stats.EncodersBusy},
+		{"tiercache.variants.evicted", "Variants that others of their URL pushed out", &p.stats.VariantsEvicted},
 		{"tiercache.purged.lookups", "Lookups whose entry a purge had killed", &p.stats.Purged},
 		{"tiercache.purged.outrun", "Responses that a purge overtook on their way", &p.stats.Outrun},
 		{"tiercache.upstream.behind", "Responses of a tier that missed a purge, so that it was asked again", &p.stats.Behind},

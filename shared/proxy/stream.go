@@ -163,6 +163,9 @@ func (s *stream) commit(head *object.Head) {
 		s.giveUp(httpcache.ReasonStore)
 		return
 	}
+	if len(head.Selecting) > 0 {
+		s.job.settle(context.Background(), s.key)
+	}
 	if s.flight.Voided() { // since it was asked above: who voided it may have removed the older entry
 		s.job.p.discard(context.Background(), s.key)
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"tiercache/shared/cachekey"
@@ -15,7 +14,7 @@ import (
 
 // take decides about a full response: shared and stored, or for the leader alone.
 func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result], response *Response, started, received time.Time) (keep bool) {
-	meta := httpcache.NewMeta(response.Status, response.Header, started, received)
+	meta := newMeta(j.service, response.Status, response.Header, started, received)
 	reason := httpcache.Storable(&j.parsed, &meta, response.Header, &j.rules)
 	if reason == httpcache.ReasonNone && response.Length > j.p.cfg.MaxObject {
 		reason = httpcache.ReasonTooLarge
@@ -23,6 +22,9 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	scopes, why := j.p.scopesOf(j.service, j.request.Host, j.request.Target, response.Header)
 	if reason == httpcache.ReasonNone {
 		reason = why
+	}
+	if reason == httpcache.ReasonNone {
+		response = j.encode(ctx, response, &meta)
 	}
 	vary, _ := httpcache.ParseVary(response.Header) // Storable refuses a star
 	names, selectable := selectingNames(vary)
@@ -36,9 +38,11 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	fields, status := j.p.replyFields(response, &meta)
 	res := &result{
 		fwd: j.fwd, fwdStatus: response.Status, reason: reason, status: status,
-		outcome: httpcache.Miss, length: response.Length, live: isLive(response), begun: j.epoch,
+		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked,
 	}
-	res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes
+	if res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes; stands.stale {
+		res.outcome, res.stale = httpcache.Stale, true
+	}
 	if reason != httpcache.ReasonNone {
 		return j.alone(ctx, cancel, f, res, response, fields, meta)
 	}
@@ -47,14 +51,27 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 		Kind: object.KindResponse, Key: string(key), Stamp: stands.stamp, Scopes: stands.scopes, Meta: meta,
 		Fields: object.MakeBlock(fields), Selecting: names,
 	}
-	if stands.verdict == invalidation.Dead {
-		// Those that asked before the purge may have it; who comes from now on needs another fill.
-		res.reason = httpcache.ReasonPurged
-		j.p.stats.notStored(res.reason)
-		f.Detach()
+	if stands.verdict == invalidation.Dead || stands.verdict == invalidation.Stale && stands.stale {
+		j.onlyForThese(f, res, &stands)
 	}
 	j.stream(ctx, cancel, f, res, response)
 	return false
+}
+
+// onlyForThese keeps out of the store what a purge concerns, and that no later request may have: who asked before a
+// hard purge may have it, and what stands in for an error after a soft one. Who comes from now on needs another fill,
+// except where the upstream may lag and was asked after the purge: nothing newer can be had as long as that takes. A
+// body that is larger than what a flight keeps in memory would make those that join late wait for the slowest client.
+func (j *fill) onlyForThese(f *flight.Flight[*result], res *result, stands *standing) {
+	res.reason = httpcache.ReasonPurged
+	j.p.stats.notStored(res.reason)
+	if stands.verdict == invalidation.Stale {
+		res.head.Meta.Flags |= httpcache.FlagPurged
+	}
+	lags := j.service.UpstreamLag > 0 && stands.asked >= j.epoch
+	if stands.stale || !lags || res.length < 0 || res.length > windowSegments*object.SegmentSize {
+		f.Detach()
+	}
 }
 
 // alone hands the response to the leader and sets all others free. For a while requests for this key
@@ -65,6 +82,7 @@ func (j *fill) alone(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 		j.markHitForMiss(ctx, &meta, &res.head)
 	}
 	if j.background {
+		j.p.resting.rest(j.found, j.p.now())
 		j.closeBody(response)
 		f.Detach()
 		f.Publish(&result{alone: true, fwd: j.fwd})
@@ -75,7 +93,7 @@ func (j *fill) alone(ctx context.Context, cancel context.CancelCauseFunc, f *fli
 		cancel(nil)
 		j.release()
 	}}
-	res.solo = &soloResponse{response: response, fields: fields, meta: meta, stamp: res.head.Stamp}
+	res.solo = &soloResponse{response: response, fields: fields, meta: meta}
 	f.Detach()
 	f.Publish(res)
 	return true
@@ -107,55 +125,3 @@ func (j *fill) markHitForMiss(ctx context.Context, meta *httpcache.Meta, of *obj
 		j.p.stats.StoreErrors.Add(1)
 	}
 }
-
-// variantKey is the key that the response is stored under. A response with Vary gets a list of the
-// selecting fields at its primary key first, so that a request for another variant finds it there.
-func (j *fill) variantKey(ctx context.Context, names *[]string) []byte {
-	if len(*names) == 0 {
-		return j.primary
-	}
-	list := j.listVariants(ctx, *names)
-	*names = list.Selecting
-	key := cachekey.AppendVariant(nil, j.primary, *names, func(name string) (string, bool) {
-		return selectingValue(j.header, name)
-	})
-	return append(key, generationOf(&list)...)
-}
-
-// listVariants stores the union of the names with those that are listed already, and returns that list:
-// variants stored earlier stay in reach as long as no new name is added.
-func (j *fill) listVariants(ctx context.Context, names []string) object.Head {
-	digest := cachekey.Digest(j.primary)
-	key := string(digest[:])
-	list := object.Head{Kind: object.KindVariants, Key: string(j.primary), Selecting: names}
-	if listed, ok := j.listed(ctx, key); ok {
-		union := append(slices.Clone(listed.Selecting), names...)
-		slices.Sort(union)
-		list.Selecting, list.BodyID = slices.Compact(union), listed.BodyID
-		if slices.Equal(list.Selecting, listed.Selecting) {
-			return list
-		}
-	} else if id, err := object.NewBodyID(j.p.random); err == nil {
-		list.BodyID = id // without one, variants of an older list may come back into reach
-	}
-	if err := j.p.store.Store(ctx, key, object.AppendEntry(nil, &list, nil), variantsTTL); err != nil {
-		j.p.stats.StoreErrors.Add(1)
-	}
-	return list
-}
-
-// listed is the list of variants that is stored already. One that has grown too long is made anew: names that
-// responses do not mention any more only split what could be shared.
-func (j *fill) listed(ctx context.Context, key string) (head object.Head, ok bool) {
-	raw, err := j.p.store.Lookup(ctx, key)
-	if err != nil {
-		return head, false
-	}
-	if _, err := object.DecodeEntry(raw, &head); err != nil {
-		return head, false
-	}
-	return head, head.Kind == object.KindVariants && head.Key == string(j.primary) && len(head.Selecting) < httpcache.MaxVaryNames
-}
-
-// variantsTTL keeps a list of variants longer than what it leads to.
-const variantsTTL = 30 * 24 * time.Hour

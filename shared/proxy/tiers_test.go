@@ -48,14 +48,15 @@ func twoLoggedTiers(t *testing.T, token string, atEdge, atRegional proxy.Control
 	}
 	client := tier.New(token)
 	t.Cleanup(client.Close)
-	edge, err := proxy.New(proxy.Config{Node: "edge-1", FacesClients: true, TierToken: token}, proxy.Deps{
-		Store: newMemory(), Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
+	s.edgeStore = newMemory()
+	s.edge, err = proxy.New(proxy.Config{Node: "edge-1", FacesClients: true, TierToken: token}, proxy.Deps{
+		Store: s.edgeStore, Policy: set, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
 		Upstream: toNode{client, strings.TrimPrefix(s.url, "http://")}, Control: atEdge,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.url = listen(t, edge)
+	s.url = listen(t, s.edge)
 	return s
 }
 

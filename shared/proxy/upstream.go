@@ -18,6 +18,11 @@ var (
 	ErrConnect = errors.New("no connection")
 	// ErrTimeout: the response's head did not arrive in time.
 	ErrTimeout = errors.New("upstream timed out")
+	// ErrProtocol: what came is not a response of HTTP.
+	ErrProtocol = errors.New("upstream does not speak HTTP")
+	// ErrCoding: the response has a transfer coding that was not asked for, so that its content cannot be known
+	// (RFC 9112, 6.1).
+	ErrCoding = errors.New("unknown transfer coding")
 	// ErrBusy: the cap on requests in flight was reached.
 	ErrBusy = errors.New("too many requests to the upstream in flight")
 	// ErrRequestBody: the body of the client's request broke off, is malformed or too long. The upstream

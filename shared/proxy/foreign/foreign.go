@@ -192,5 +192,12 @@ func classify(ctx context.Context, err error) error {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		return fmt.Errorf("%w: %w: %w", proxy.ErrUnreachable, proxy.ErrConnect, err)
 	}
+	// net/http has no types for these.
+	switch text := err.Error(); {
+	case strings.Contains(text, "unsupported transfer encoding"):
+		return fmt.Errorf("%w: %w", proxy.ErrCoding, err)
+	case strings.Contains(text, "malformed "), strings.Contains(text, "transport connection broken"):
+		return fmt.Errorf("%w: %w", proxy.ErrProtocol, err)
+	}
 	return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
 }

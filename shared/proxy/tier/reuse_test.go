@@ -153,7 +153,7 @@ func TestFetch_CutBodyEndsItsConnection(t *testing.T) {
 	if got, err := ask(t, c, cut, get("/")); err == nil || errors.Is(err, proxy.ErrUnreachable) {
 		t.Fatalf("%q, %v; want a response that is cut", got, err)
 	}
-	if n := c.host(hostKey{addr: cut, stall: time.Second + slack}).ConnsCount(); n != 0 {
+	if n := c.host(hostKey{addr: cut, limit: forTier(time.Second)}).ConnsCount(); n != 0 {
 		t.Errorf("%d connections are kept", n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ const (
 	attempts       = 2 // when a kept connection turns out closed
 	// slack is how much longer a tier is waited for than it waits itself.
 	slack = 5 * time.Second
+	// originHead bounds the wait for the head of the origin's responses: it waits for nothing but its database,
+	// and for that a few seconds at most.
+	originHead = 10 * time.Second
 )
 
 // Client fetches from nodes of the fleet. It is safe for concurrent use.
@@ -45,21 +49,27 @@ type Client struct {
 
 	mu struct {
 		sync.Mutex
-		hosts map[hostKey]*fasthttp.HostClient
+		hosts map[hostKey]*host
 	}
 }
 
-// hostKey tells connections apart: the stall limit is a property of the connection.
+// hostKey tells connections apart: how long the node may take is a property of the connection.
 type hostKey struct {
 	addr  string
-	stall time.Duration
-	once  bool // connections for one request each
+	limit patience
+	once  bool // connections for one request each, which must not be sent twice
+}
+
+// host is a node as one kind of requests see it.
+type host struct {
+	*fasthttp.HostClient
+	conns conns
 }
 
 // New returns a client that proves token. It opens nothing.
 func New(token string) *Client {
 	c := &Client{token: token, uploads: foreign.New()}
-	c.mu.hosts = map[hostKey]*fasthttp.HostClient{}
+	c.mu.hosts = map[hostKey]*host{}
 	return c
 }
 
@@ -76,6 +86,9 @@ func (c *Client) Close() {
 func ParseURL(node string) (addr string, err error) {
 	u, err := url.Parse(node)
 	if err != nil || u.Scheme != "http" || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil {
+		if strings.Contains(node, "@") { // it may carry a password
+			return "", errors.New("the address of a node has neither user name nor password: use http://HOST:PORT")
+		}
 		return "", fmt.Errorf("node address %q: use http://HOST:PORT", node)
 	}
 	if u.Port() == "" {
@@ -87,11 +100,38 @@ func ParseURL(node string) (addr string, err error) {
 // Fetch sends the request to the node at addr (host:port). timeout is the service's: the node is given
 // a little longer for the head and for each part of the body. Errors wrap those of package proxy.
 func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+	return c.fetch(ctx, addr, forTier(timeout), r)
+}
+
+// FetchOrigin is Fetch for the origin, which waits for no other node: it is given the service's timeout for each part
+// of the body, and at most 10 s for the head.
+func (c *Client) FetchOrigin(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+	return c.fetch(ctx, addr, patience{head: min(timeout, originHead), stall: timeout}, r)
+}
+
+// forTier is how long a node is waited for that waits for others itself.
+func forTier(timeout time.Duration) patience {
+	return patience{head: timeout + slack, stall: timeout + slack}
+}
+
+// GiveUp ends the requests to the node at addr that wait for a response and may be sent again: they fail with an
+// ErrUnreachable. It is for those who know that the node answers nobody.
+func (c *Client) GiveUp(addr string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, h := range c.mu.hosts {
+		if key.addr == addr && !key.once {
+			h.conns.giveUp()
+		}
+	}
+}
+
+func (c *Client) fetch(ctx context.Context, addr string, limit patience, r *proxy.Request) (*proxy.Response, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
 	if r.Body != nil {
-		return c.upload(ctx, addr, timeout, r)
+		return c.upload(ctx, addr, limit.stall, r)
 	}
 	request, response := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(request)
@@ -99,7 +139,7 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 	response.StreamBody = true
 	response.Header.SetNoDefaultContentType(true)
 	response.SkipBody = r.Method == fasthttp.MethodHead
-	host := c.host(hostKey{addr: addr, stall: timeout + slack, once: request.ConnectionClose()})
+	host := c.host(hostKey{addr: addr, limit: limit, once: request.ConnectionClose()})
 	if err := host.Do(request, response); err != nil {
 		fasthttp.ReleaseResponse(response)
 		if err = classify(err); errors.Is(err, proxy.ErrUnreachable) {
@@ -118,12 +158,12 @@ func (c *Client) Fetch(ctx context.Context, addr string, timeout time.Duration, 
 // upload sends a request with a body. fasthttp's client reads no response before it has written the whole
 // request, so it would lose the reply of a node that refuses a long body; net/http's does not, and needs
 // no seal either.
-func (c *Client) upload(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
+func (c *Client) upload(ctx context.Context, addr string, stall time.Duration, r *proxy.Request) (*proxy.Response, error) {
 	sent := *r
 	if c.token != "" {
 		sent.Header = append(slices.Clone(r.Header), httpcache.Field{Name: TokenField, Value: c.token})
 	}
-	response, err := c.uploads.Send(ctx, &url.URL{Scheme: "http", Host: addr}, r.Host, timeout+slack, &sent)
+	response, err := c.uploads.Send(ctx, &url.URL{Scheme: "http", Host: addr}, r.Host, stall, &sent)
 	if err != nil {
 		return nil, err
 	}
@@ -167,15 +207,16 @@ func (c *Client) fill(request *fasthttp.Request, addr string, r *proxy.Request) 
 	uri.SetPath(r.Target)
 }
 
-func (c *Client) host(key hostKey) *fasthttp.HostClient {
+func (c *Client) host(key hostKey) *host {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h := c.mu.hosts[key]; h != nil {
 		return h
 	}
-	h := &fasthttp.HostClient{
+	h := &host{}
+	h.HostClient = &fasthttp.HostClient{
 		Addr:                      key.addr,
-		Dial:                      dialer(key.stall),
+		Dial:                      dialer(key.limit, &h.conns),
 		MaxConns:                  maxConns,
 		MaxConnWaitTimeout:        connWait,
 		MaxIdleConnDuration:       idleConn,

@@ -117,7 +117,7 @@ func TestFetch_SwitchingProtocolsIsAnError(t *testing.T) {
 	if r, err := c.Fetch(t.Context(), addr, time.Second, get("/")); err == nil || errors.Is(err, proxy.ErrUnreachable) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if n := c.host(hostKey{addr: addr, stall: time.Second + slack}).ConnsCount(); n != 0 {
+	if n := c.host(hostKey{addr: addr, limit: forTier(time.Second)}).ConnsCount(); n != 0 {
 		t.Errorf("%d connections are kept", n)
 	}
 }

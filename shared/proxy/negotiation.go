@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"tiercache/shared/httpcache"
+	"tiercache/shared/policy"
+)
+
+// negotiation is what a service says of the fields that clients negotiate by: what they are reduced to, for the
+// upstream and for telling variants apart. The zero value leaves them as they are.
+type negotiation struct {
+	languages []string // of the site
+	codings   []string // that this tier can put on content
+}
+
+// negotiationOf is that of a service on this tier: content is encoded by the tier that faces clients.
+func (p *Proxy) negotiationOf(s *policy.Match) negotiation {
+	n := negotiation{languages: s.Languages}
+	if p.cfg.FacesClients {
+		n.codings = s.Compress
+	}
+	return n
+}
+
+// reduced is what a field is reduced to; reduces is false where it stays as it is. present is false where nothing
+// that the client would take can be offered.
+func (n *negotiation) reduced(h httpcache.Header, name string) (value string, present, reduces bool) {
+	choice, from := -1, []string(nil)
+	switch {
+	case len(n.languages) > 0 && httpcache.SameName(name, "Accept-Language"):
+		choice, from = httpcache.BestLanguage(h, n.languages), n.languages
+	case len(n.codings) > 0 && httpcache.SameName(name, "Accept-Encoding"):
+		choice, from = httpcache.Preferred(h, n.codings), n.codings
+	default:
+		return "", false, false
+	}
+	if choice < 0 {
+		return "", false, true
+	}
+	return from[choice], true, true
+}
+
+// rewrite makes the fields that go to the upstream those that variants are told apart by: what comes back is then the
+// same for all requests that will be given it.
+func (n *negotiation) rewrite(f *httpcache.Fields, client httpcache.Header) {
+	for _, name := range [...]string{"Accept-Language", "Accept-Encoding"} {
+		value, present, reduces := n.reduced(client, name)
+		if !reduces {
+			continue
+		}
+		f.Del(name)
+		if !present && name == "Accept-Encoding" {
+			value, present = "identity", true // without the field, any coding may come
+		}
+		if present {
+			f.Add(name, value)
+		}
+	}
+}
+
+// selectingValue is the value of a selecting field that reaches the upstream.
+func (n *negotiation) selectingValue(h httpcache.Header, name string) (string, bool) {
+	if httpcache.KeptBack(h, name) {
+		return "", false
+	}
+	if value, present, reduces := n.reduced(h, name); reduces {
+		return value, present
+	}
+	return httpcache.SelectingValue(h, name)
+}
