@@ -33,6 +33,10 @@ test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Re
 test-control: deps-test ## the control log for longer: NATS away for 30 s under writes, a minute of reads and writes
 	TIERCACHE_LONG_TESTS=1 $(GOTEST) -count=1 -timeout 10m -v -run TestControlLog ./loadtests/endtoend
 
+.PHONY: test-http
+test-http: deps-http ## the public suite for HTTP caches, http-cache-tests, against the built program, through one tier and two
+	TIERCACHE_HTTP_TESTS=1 $(GOTEST) -count=1 -timeout 8m -v -run TestSemantics $(TESTFLAGS) ./loadtests/semantics
+
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector
 	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)
@@ -62,8 +66,10 @@ clean: ## remove what was built; the data folder stays
 	rm -rf bin dist
 
 # Programs that this machine lacks, installed with apt. Nothing is started.
-.PHONY: deps-up deps-test
+.PHONY: deps-up deps-test deps-http
 deps-up:
 	@.ci/deps up
 deps-test:
 	@.ci/deps test
+deps-http:
+	@.ci/deps http
