@@ -32,6 +32,9 @@ func selectedBy(stored, from304 Header, weakly bool) bool {
 // exchange that validated them (RFC 9111, 3.2; RFC 9530, 3).
 var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Digest", "Content-MD5"}
 
+// Freshens reports whether a 304 changes a stored field of that name.
+func Freshens(name string) bool { return !nameIn(name, notFreshened[:]) }
+
 // Freshen merges the 304 with header from304 into the stored fields (RFC 9111, 3.2 and 4.3.4). Each field
 // of the 304 replaces all stored lines of that name; others stay. Left alone are the fields that describe
 // the stored bytes, and Set-Cookie and Set-Cookie2 unless one is stored, for else it could be shared unseen. A stored

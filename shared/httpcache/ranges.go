@@ -1,6 +1,9 @@
 package httpcache
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // MaxRanges bounds the ranges of one request; a request for more gets the whole (RFC 9110, 14.2 and 17.15).
 const MaxRanges = 16
@@ -151,6 +154,32 @@ func AppendUnsatisfied(dst []byte, length int64) []byte {
 
 func appendLength(dst []byte, length int64) []byte {
 	return strconv.AppendInt(append(dst, '/'), length, 10)
+}
+
+// SkipsFront reports whether Range asks for one part that does not begin with the first byte.
+func SkipsFront(r Header) bool {
+	value, present, several := single(r, "Range")
+	if !present || several {
+		return false
+	}
+	parts, use := parseRanges(value, maxPosition)
+	return use == RangeSatisfied && len(parts) == 1 && parts[0].Start > 0
+}
+
+// ParseContentRange reads Content-Range of a 206: where the part begins, and the length of the whole. ok is false
+// when it is not in bytes, the length is not known, or it contradicts itself (RFC 9110, 14.4).
+func ParseContentRange(h Header) (first, length int64, ok bool) {
+	value, present, several := single(h, "Content-Range")
+	const unit = "bytes "
+	if !present || several || len(value) <= len(unit) || !sameName(value[:len(unit)], unit) {
+		return 0, 0, false
+	}
+	span, total, found := strings.Cut(value[len(unit):], "/")
+	from, to, dashed := strings.Cut(span, "-")
+	first, good := parsePosition(from)
+	last, fine := parsePosition(to)
+	length, known := parsePosition(total)
+	return first, length, found && dashed && good && fine && known && first <= last && last < length
 }
 
 // KeepInPart reports whether a field of the stored 200 belongs into a 206 or into its parts: all but those that

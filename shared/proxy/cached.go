@@ -54,6 +54,10 @@ func (p *Proxy) tryCached(r *request) (done bool) {
 		p.pass(r, fwd)
 		return true
 	}
+	if httpcache.SkipsFront(r.header) && !r.parsed.Has(httpcache.RequestCondition) {
+		p.servePart(r, fwd)
+		return true
+	}
 	return p.fly(r, nil, fwd)
 }
 

@@ -120,12 +120,13 @@ type Proxy struct {
 	now      func() time.Time
 	random   io.Reader
 
-	flights flight.Group[*result]
-	limits  limits // of fills
-	passes  limits // of exchanges that go straight through
-	resting pauses
-	lists   listLocks
-	stats   Stats
+	flights   flight.Group[*result]
+	limits    limits // of fills
+	passes    limits // of exchanges that go straight through
+	resting   pauses
+	lists     listLocks
+	stats     Stats
+	forgotten forgotten
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
 	fills sync.WaitGroup
 

@@ -115,10 +115,11 @@ func (p *Proxy) replyFields(response *Response, m *httpcache.Meta) (fields httpc
 	return fields, status
 }
 
-// appendNotModified appends what of a stored response belongs into a 304 (RFC 9110, 15.4.5).
-func appendNotModified(dst []byte, block object.Block) []byte {
+// appendNotModified appends what of a stored response belongs into a 304 (RFC 9110, 15.4.5). For another tier that is
+// all that guides the update of what it has stored.
+func appendNotModified(dst []byte, block object.Block, tier bool) []byte {
 	for name, value := range block.All() {
-		if httpcache.KeepInNotModified(name) {
+		if httpcache.KeepInNotModified(name) || tier && httpcache.Freshens(name) {
 			dst = appendField(dst, name, value)
 		}
 	}

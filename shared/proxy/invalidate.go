@@ -2,23 +2,40 @@ package proxy
 
 import (
 	"net/url"
+	"sync/atomic"
 
 	"tiercache/shared/cachekey"
 	"tiercache/shared/httpcache"
 )
 
+// forgotten counts what unsafe methods have removed, by URIs: a response that was asked for before and comes after is
+// not stored. URIs share counters, which costs a response that is not stored now and then.
+type forgotten [256]atomic.Uint64
+
+func (f *forgotten) of(host, target string) *atomic.Uint64 {
+	digest := cachekey.Digest([]byte(host + target))
+	return &f[digest[0]]
+}
+
 // invalidate removes what the response to an unsafe method makes invalid (RFC 9111, 4.4) on this node, before the
-// reply's first byte: what is stored for the request's URI and for those of Location and Content-Location.
-func (p *Proxy) invalidate(r *request, response *Response) {
+// reply's first byte: what is stored for the request's URI and for those of Location and Content-Location. It returns
+// how far it has moved the counter of the request's URI.
+func (p *Proxy) invalidate(r *request, response *Response) (moved uint64) {
 	if !httpcache.Invalidates(r.method, response.Status) {
-		return
+		return 0
 	}
-	p.forget(r, r.target)
+	targets := []string{r.target}
 	if uri, ok := r.uri(); ok {
-		for _, target := range httpcache.InvalidatedTargets(uri, response.Header) {
-			p.forget(r, target)
+		targets = append(targets, httpcache.InvalidatedTargets(uri, response.Header)...)
+	}
+	counter := p.forgotten.of(r.host, r.target)
+	for _, target := range targets {
+		p.forget(r, target)
+		if p.forgotten.of(r.host, target) == counter {
+			moved++
 		}
 	}
+	return moved
 }
 
 // uri is the request's URI as the client wrote it, its port included.
@@ -34,12 +51,15 @@ func (r *request) uri() (*url.URL, bool) {
 // forget removes what is stored for a target of the request's host, and voids the fills of it that are under way. Of
 // a response with variants it removes the list alone: a new list has another generation, so they stay out of reach.
 func (p *Proxy) forget(r *request, target string) {
+	p.forgotten.of(r.host, target).Add(1)
 	for _, scheme := range []string{"http", "https"} {
 		key := cachekey.Append(nil, cachekey.Parts{
 			Service: r.service.Name, Fingerprint: r.service.Print, Scheme: scheme, Host: r.host, Target: target,
 		})
 		p.flights.Void(string(key))
 		digest := cachekey.Digest(key)
+		p.discard(r.ctx, string(digest[:]))
+		digest = cachekey.Digest(partKey(nil, key))
 		p.discard(r.ctx, string(digest[:]))
 	}
 }

@@ -35,6 +35,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	}
 	started := p.now()
 	epoch := p.control.Applied()
+	forgotten := p.forgotten.of(r.host, r.target).Load()
 	injectTrace(ctx, &request.Header)
 	response, err := p.upstream.Fetch(ctx, r.service, request)
 	if err != nil {
@@ -44,16 +45,18 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 		return
 	}
 	r.setKey()
-	p.invalidate(r, response)
+	own := p.invalidate(r, response)
 	meta := newMeta(r.service, response.Status, response.Header, started, p.now())
 	fields, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	res := &result{
 		solo: &soloResponse{response: response, fields: fields, meta: meta},
 		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
+		forgotten: forgotten,
 	}
 	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
-	p.storePosted(r, res)
+	p.storePosted(r, res, own)
+	p.storePart(r, res)
 	p.sendSolo(r, res)
 }
 

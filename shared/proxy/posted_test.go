@@ -64,6 +64,28 @@ func TestPosted_ABrokenBodyIsNotStored(t *testing.T) {
 	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
 }
 
+// What was sent before another unsafe method has changed the resource, and comes after that, is old.
+func TestPosted_OvertakenByAnotherMethod(t *testing.T) {
+	begun, hold := make(chan struct{}), make(chan struct{})
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		if r.Method == http.MethodPost {
+			w.Header().Set("Content-Location", "/a")
+			close(begun)
+			<-hold
+		}
+		_, _ = io.WriteString(w, r.Method)
+	})
+	answered := make(chan reply)
+	go func() { answered <- s.do("POST", "/a") }()
+	<-begun
+	s.do("PUT", "/a").expect(t, 200, "PUT", "fwd=method")
+	close(hold)
+	r := <-answered
+	r.expect(t, 200, "POST", "fwd=method")
+	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
+}
+
 // RFC 9112, 6.1: content in an unknown transfer coding cannot be known. RFC 9209 has names for each.
 func TestServe_UpstreamThatDoesNotSpeakHTTP(t *testing.T) {
 	for answer, want := range map[string]string{

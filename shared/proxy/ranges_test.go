@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"tiercache/shared/object"
 )
@@ -132,9 +133,9 @@ func TestRange_OfAMissIsCutFromTheFill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			body := content(size)
 			s := newSystem(t, whole(body))
-			s.get("/a", fmt.Sprintf("Range: bytes=%d-%d", size/3, size/2)).expect(t, 206, body[size/3:size/2+1], "fwd=uri-miss")
+			s.get("/a", fmt.Sprintf("Range: bytes=0-%d", size/2)).expect(t, 206, body[:size/2+1], "fwd=uri-miss")
 			waitFor(t, func() bool { // the part is out before the body is stored
-				return strings.Contains(s.get("/a", "Range: bytes=-1").header.Get("Cache-Status"), "hit")
+				return strings.Contains(s.get("/a", "Range: bytes=0-0").header.Get("Cache-Status"), "hit")
 			})
 			s.get("/a").expect(t, 200, body, "hit")
 			if n := s.fetched.Load(); n != 1 {
@@ -147,7 +148,10 @@ func TestRange_OfAMissIsCutFromTheFill(t *testing.T) {
 // What lies behind a lost segment is never taken for what was asked.
 func TestRange_LostSegment(t *testing.T) {
 	body := content(3*object.SegmentSize + 1000)
-	s := newSystem(t, whole(body))
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		http.ServeContent(w, r, "a.bin", time.Time{}, strings.NewReader(body))
+	})
 	s.get("/a").expect(t, 200, body, "fwd=uri-miss")
 	s.store.each(func(_ string, value []byte) []byte {
 		if strings.Contains(string(value), body[object.SegmentSize:object.SegmentSize+100]) {
@@ -159,4 +163,55 @@ func TestRange_LostSegment(t *testing.T) {
 	s.get("/a", "Range: bytes=-10").expect(t, 206, body[len(body)-10:], "hit")
 	from := object.SegmentSize + 5
 	s.get("/a", fmt.Sprintf("Range: bytes=%d-%d", from, from+9)).expect(t, 206, body[from:from+10], "fwd=")
+}
+
+// RFC 9111, 3.3: a part is kept for what lies within it, and not for anything else.
+func TestRange_PartsThatDoNotBeginAtTheFront(t *testing.T) {
+	for name, size := range map[string]int{"small": 1000, "a segment": object.SegmentSize + 500} {
+		t.Run(name, func(t *testing.T) {
+			body := content(size)
+			s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Cache-Control", "max-age=60")
+				w.Header().Set("ETag", `"v1"`)
+				http.ServeContent(w, r, "a.bin", time.Time{}, strings.NewReader(body))
+			})
+			field := fmt.Sprintf("Range: bytes=500-%d", size-101)
+			s.get("/a", field).expect(t, 206, body[500:size-100], "fwd=uri-miss; fwd-status=206")
+			for _, c := range []struct {
+				first, last int
+				hit         bool
+			}{{500, size - 101, true}, {600, 600, true}, {700, size - 101, true}, {700, size - 100, false}, {499, 600, false}} {
+				n := s.fetched.Load()
+				r := s.get("/a", fmt.Sprintf("Range: bytes=%d-%d", c.first, c.last))
+				r.expect(t, 206, body[c.first:c.last+1], "edge-1; ")
+				if hit := s.fetched.Load() == n; hit != c.hit || r.header.Get("Content-Range") != fmt.Sprintf("bytes %d-%d/%d", c.first, c.last, size) {
+					t.Errorf("%d-%d: a hit is %v, %v", c.first, c.last, hit, r.header)
+				}
+				s.get("/a", field) // it is the one that is kept again
+			}
+			s.get("/a").expect(t, 200, body, "fwd=uri-miss")
+			s.get("/a", "Range: bytes=-1").expect(t, 206, body[size-1:], "hit")
+		})
+	}
+}
+
+// What an unsafe method or time has taken away is not answered from a part either.
+func TestRange_PartsThatAreGone(t *testing.T) {
+	body := content(1000)
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		http.ServeContent(w, r, "a.bin", time.Time{}, strings.NewReader(body))
+	})
+	part := func(want string) {
+		t.Helper()
+		s.get("/a", "Range: bytes=5-9").expect(t, 206, body[5:10], want)
+	}
+	part("fwd=uri-miss")
+	part("edge-1; hit")
+	s.do("POST", "/a")
+	part("fwd=uri-miss")
+	part("edge-1; hit")
+	s.clock.advance(61 * time.Second)
+	part("fwd=uri-miss")
+	s.get("/a", "Range: bytes=5-9", "If-Range: \"other\"").expect(t, 200, body, "fwd=")
 }

@@ -113,7 +113,7 @@ func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream 
 	if p.notModified(r, head) {
 		closePayload(body)
 		status, body = http.StatusNotModified, Payload{}
-		fields = appendNotModified(fields, head.Fields)
+		fields = appendNotModified(fields, head.Fields, r.tier)
 	} else if !r.cut.whole() {
 		fields, status = r.cut.appendHead(fields, head)
 	} else {

@@ -87,6 +87,12 @@ func (r *request) setVariant(names []string, generation string) {
 	r.digest = cachekey.Digest(r.variantKey())
 }
 
+// setSuffix makes the key that of what is kept beside the primary key under another one.
+func (r *request) setSuffix(key []byte) {
+	r.key = append(r.key[:r.primary], key...)
+	r.digest = cachekey.Digest(r.variantKey())
+}
+
 // variantKey is the key that the entry looked at must carry.
 func (r *request) variantKey() []byte {
 	if len(r.key) == r.primary {

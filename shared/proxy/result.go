@@ -26,6 +26,8 @@ type result struct {
 	stale bool   // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
 	asked uint64 // what the node that asked the upstream had applied when it asked
 
+	forgotten uint64 // what the counter of the URI was when the request was sent
+
 	fwd       httpcache.FwdReason
 	fwdStatus int // the upstream's status, 0 when it sent none
 	outcome   httpcache.Outcome
