@@ -57,7 +57,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err := observe(n.Telemetry.Meter(), p, breaker); err != nil {
 		return nil, err
 	}
-	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, p.BelievesTrace, p.Serve), n.Log)
+	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout, FromTiers: true}, listener.Traced(n.Telemetry, Tier, p.BelievesTrace, p.Serve), n.Log)
 	return []runner.Part{
 		follow,
 		{Name: "l2", Run: func(ctx context.Context, ready func()) error { return runL2(ctx, ready, n, store, breaker) }},

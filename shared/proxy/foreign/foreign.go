@@ -122,13 +122,11 @@ func (c *Client) Send(ctx context.Context, base *url.URL, host string, timeout t
 	}, nil
 }
 
-// request builds the request line and fields. The target goes out byte for byte: net/http writes
-// Opaque as it is.
+// request builds the request line and fields.
 func request(base *url.URL, host string, stall *stall, r *proxy.Request) *http.Request {
-	path, query, hasQuery := strings.Cut(r.Target, "?")
 	request := &http.Request{
 		Method: r.Method,
-		URL:    &url.URL{Scheme: base.Scheme, Host: base.Host, Opaque: opaque(base, path), RawQuery: query, ForceQuery: hasQuery && query == ""},
+		URL:    target(base, host, r.Target),
 		Host:   host,
 		Header: make(http.Header, len(r.Header)),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -146,13 +144,23 @@ func request(base *url.URL, host string, stall *stall, r *proxy.Request) *http.R
 	return request
 }
 
-// opaque is the path as net/http must be given it so that it is sent unchanged: a path that begins
-// with two slashes would be taken for an authority.
-func opaque(base *url.URL, path string) string {
-	if strings.HasPrefix(path, "//") {
-		return base.Scheme + "://" + base.Host + path
+// target is what makes net/http send a target byte for byte: it writes Opaque as it is, but takes what begins
+// with two slashes for an authority. Such a path goes out as it is if nothing in it needs an escape, else in
+// absolute-form, whose authority must be the Host: servers go by it (RFC 9112, 3.2.2).
+func target(base *url.URL, host, raw string) *url.URL {
+	path, query, hasQuery := strings.Cut(raw, "?")
+	u := &url.URL{Scheme: base.Scheme, Host: base.Host, RawQuery: query, ForceQuery: hasQuery && query == ""}
+	if !strings.HasPrefix(path, "//") {
+		u.Opaque = path
+		return u
 	}
-	return path
+	if plain, err := url.PathUnescape(path); err == nil {
+		u.Path, u.RawPath = plain, path
+	}
+	if u.EscapedPath() != path {
+		u.Opaque = base.Scheme + "://" + host + path
+	}
+	return u
 }
 
 func (c *Client) base(upstream string) (*url.URL, error) {

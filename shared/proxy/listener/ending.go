@@ -21,8 +21,10 @@ type ending struct {
 //
 // INVARIANT: until the body was sent whole, whatever ends the connection resets it, the end of this process
 // included. A client takes any other end for that of the body.
-func (e *ending) send(conn net.Conn) {
-	tcp := tcpOf(conn)
+func (e *ending) send(c net.Conn) {
+	conn := connOf(c)
+	conn.unread.Store(false) // Close would end the connection in the way that a client takes for the body's end
+	tcp, _ := conn.Conn.(*net.TCPConn)
 	if tcp != nil && tcp.SetLinger(0) != nil {
 		_ = e.body.Close() // the connection is gone
 		return
@@ -41,15 +43,6 @@ func (e *ending) write(to io.Writer) error {
 	}
 	_, err := io.Copy(to, e.body)
 	return err
-}
-
-// tcpOf is the TCP connection under a hijacked one, nil if there is none.
-func tcpOf(conn net.Conn) *net.TCPConn {
-	if hijacked, ok := conn.(interface{ UnsafeConn() net.Conn }); ok {
-		conn = hijacked.UnsafeConn()
-	}
-	tcp, _ := conn.(*net.TCPConn)
-	return tcp
 }
 
 // endings are a listener's replies that end with their connections, from Reply until they are written.
@@ -89,8 +82,8 @@ func (s *endings) take(conn net.Conn) *ending {
 	return e
 }
 
-// watch is fasthttp's ConnState: a connection that breaks between Reply and the hand-over, under replies to
-// requests before this one, is never handed over. What the body holds is released here.
+// watch is fasthttp's ConnState: a connection that breaks between Reply and the hand-over is never handed over.
+// What the body holds is released here.
 func (s *endings) watch(conn net.Conn, state fasthttp.ConnState) {
 	if state != fasthttp.StateClosed {
 		return

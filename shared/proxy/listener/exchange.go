@@ -27,6 +27,7 @@ type exchange struct {
 	host   string
 	scheme string
 	body   *requestBody // nil until it is asked for, and for a request without one
+	empty  bool         // the body was drained
 	ends   *endings     // the listener's
 
 	head   []byte
@@ -61,7 +62,7 @@ func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
 func (x *exchange) end() {
 	x.ctx = nil
 	x.header.reset(nil)
-	x.target, x.host, x.body = "", "", nil
+	x.target, x.host, x.body, x.empty = "", "", nil, false
 	if cap(x.head) > maxReplyHead {
 		x.head = nil
 	}
@@ -97,7 +98,7 @@ func (x *exchange) Peer() string             { return x.ctx.RemoteIP().String() 
 func (x *exchange) Body() (io.Reader, int64) {
 	length := x.ctx.Request.Header.ContentLength()
 	switch {
-	case length == 0 || length == -2:
+	case length == 0 || length == neitherLength || x.empty:
 		return nil, 0
 	case x.ctx.Request.IsBodyStream():
 		x.body = &requestBody{stream: x.ctx.RequestBodyStream(), conn: x.ctx.Conn()}
@@ -125,6 +126,11 @@ func (x *exchange) Reply(status int, fields []byte, body proxy.Payload) {
 	switch {
 	case body.Stream != nil:
 		x.stream(body)
+	case len(body.Bytes)+len(head) > writeBufferSize && !x.ctx.IsHead():
+		v := &connOf(x.ctx.Conn()).vector
+		v.body, v.size = body.Bytes, int64(len(body.Bytes))
+		response.ImmediateHeaderFlush = true
+		response.SetBodyStream(behind{v}, len(body.Bytes))
 	case len(body.Bytes) > 0:
 		response.SetBodyRaw(body.Bytes)
 	}

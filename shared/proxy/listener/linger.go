@@ -1,12 +1,16 @@
 package listener
 
 import (
+	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"tiercache/shared/httpcache"
 )
 
 const (
@@ -39,6 +43,33 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// refusedFat: nobody has a use for it (RFC 9110, 9.3.1), and somebody may hope that a server in front does not
+// see it.
+var refusedFat = &refusal{http.StatusRequestEntityTooLarge, "body of a request that has no use for one is larger than 256 KiB"}
+
+// drain takes the body of a request with a safe method off the connection. It is never passed on, and a hit would
+// leave it there; if its framing is broken, that must be known before anything is answered.
+func (x *exchange) drain() error {
+	if !httpcache.ParseMethod(x.Method()).Safe() {
+		return nil
+	}
+	body, length := x.Body()
+	if body == nil {
+		return nil
+	}
+	if length > discarded {
+		return refusedFat
+	}
+	switch _, err := io.CopyN(io.Discard, body, discarded+1); {
+	case err == nil:
+		return refusedFat
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	x.empty = true
+	return nil
+}
+
 // unread reports whether so much of the request's body is unread that fasthttp would close the connection.
 func (x *exchange) unread() bool {
 	if !x.ctx.Request.IsBodyStream() {
@@ -57,12 +88,18 @@ func (x *exchange) unread() bool {
 // linger ends a connection whose client may still be sending: it says that nothing more will come and
 // takes what arrives for a moment. Closed at once, the connection would be reset, and the client could
 // lose the reply that says why (RFC 9112, 9.6).
-func linger(conn net.Conn) {
-	if tcp := tcpOf(conn); tcp != nil && tcp.CloseWrite() != nil {
+func linger(c net.Conn) {
+	conn := connOf(c)
+	conn.unread.Store(false)
+	conn.linger()
+}
+
+func (c *conn) linger() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() != nil {
 		return
 	}
-	if conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-		_, _ = io.Copy(io.Discard, conn) // ends when the client does, or with its time
+	if c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.Copy(io.Discard, c.Conn) // ends when the client does, or with its time
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 
 // Limits of a listener.
 const (
-	maxHeadBytes    = 32 << 10
 	readTimeout     = 30 * time.Second // for a request's head
 	readStall       = 30 * time.Second // for each part of a request's body
 	idleTimeout     = 75 * time.Second
@@ -38,6 +37,9 @@ type Config struct {
 	Addr string
 	// DrainTimeout bounds the wait for requests in flight at a stop.
 	DrainTimeout time.Duration
+	// FromTiers says that requests come from nodes that have kept the limits of a head and then added to it: the
+	// limits are higher by what that may be.
+	FromTiers bool
 }
 
 // Handler serves one exchange. It must call Reply.
@@ -61,11 +63,11 @@ func New(cfg Config, handle Handler, log *slog.Logger) *Listener {
 	l.server = &fasthttp.Server{
 		Handler:                      l.serve,
 		ErrorHandler:                 refuse,
-		HeaderReceived:               bodyTime,
+		HeaderReceived:               beforeBody,
 		ConnState:                    l.ends.watch,
 		Logger:                       quiet{},
 		SecureErrorLogMessage:        true,
-		ReadBufferSize:               maxHeadBytes,
+		ReadBufferSize:               limitsOf(cfg.FromTiers).buffer(),
 		WriteBufferSize:              writeBufferSize,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeStall,
@@ -77,7 +79,6 @@ func New(cfg Config, handle Handler, log *slog.Logger) *Listener {
 		NoDefaultServerHeader:        true,
 		NoDefaultDate:                true,
 		NoDefaultContentType:         true,
-		TCPKeepalive:                 true,
 		CloseOnShutdown:              true,
 	}
 	return l
@@ -95,7 +96,7 @@ func (l *Listener) Run(ctx context.Context, ready func()) error {
 func (l *Listener) run(ctx context.Context, socket net.Listener, ready func()) error {
 	l.base = context.WithoutCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- l.server.Serve(socket) }()
+	go func() { served <- l.server.Serve(scanned{socket, limitsOf(l.cfg.FromTiers)}) }()
 	ready()
 	select {
 	case err := <-served:
@@ -113,24 +114,41 @@ func (l *Listener) run(ctx context.Context, socket net.Listener, ready func()) e
 }
 
 func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
-	if status, why := suspicious(&ctx.Request.Header); status != 0 {
-		reject(ctx, status, "request refused: "+why+"\n")
+	if connOf(ctx.Conn()).disagrees(ctx) {
+		refuse(ctx, refusedAhead)
 		return
 	}
 	x := l.pool.Get().(*exchange)
 	x.begin(ctx)
-	l.handle(l.base, x)
-	if !ctx.Hijacked() && x.unread() {
-		ctx.Hijack(linger)
+	if err := x.drain(); err != nil {
+		refuse(ctx, err)
+	} else {
+		l.handle(l.base, x)
+		if changesProtocol(&ctx.Request.Header) {
+			ctx.SetConnectionClose()
+			connOf(ctx.Conn()).unread.Store(true)
+		}
+		if !ctx.Hijacked() && x.unread() {
+			ctx.Hijack(linger)
+		}
 	}
 	x.end()
 	l.pool.Put(x)
 }
 
-// bodyTime gives the part of a body that fasthttp reads before it calls serve a stall limit of its own.
-func bodyTime(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
-	if length := h.ContentLength(); length != 0 && length != -2 {
+// changesProtocol reports whether a client that takes the reply for consent would go on with something else
+// than requests (RFC 9110, 7.8 and 9.3.6). Nobody reads that as requests.
+func changesProtocol(h *fasthttp.RequestHeader) bool {
+	return h.IsConnect() || len(h.Peek(fasthttp.HeaderUpgrade)) > 0
+}
+
+// beforeBody gives the part of a body that fasthttp reads before it calls serve a stall limit of its own. Where
+// there is none, no "100 Continue" is sent: it would be an answer too many.
+func beforeBody(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
+	if length := h.ContentLength(); length != 0 && length != neitherLength {
 		c.ReadTimeout = readStall
+	} else {
+		h.Del(fasthttp.HeaderExpect)
 	}
 	return c
 }
@@ -139,10 +157,10 @@ func bodyTime(h *fasthttp.RequestHeader) (c fasthttp.RequestConfig) {
 func refuse(ctx *fasthttp.RequestCtx, err error) {
 	status, text := fasthttp.StatusBadRequest, "malformed request\n"
 	var timeout net.Error
-	var small *fasthttp.ErrSmallBuffer
+	why := connOf(ctx.Conn()).refused // of this request; fasthttp hides some errors of a read in its own
 	switch {
-	case errors.As(err, &small):
-		status, text = fasthttp.StatusRequestHeaderFieldsTooLarge, "request head larger than 32 KiB\n"
+	case why != nil || errors.As(err, &why):
+		status, text = why.status, "request refused: "+why.why+"\n"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		status, text = fasthttp.StatusRequestTimeout, "request did not arrive in time\n"
 	}
@@ -159,6 +177,7 @@ func reject(ctx *fasthttp.RequestCtx, status int, text string) {
 	ctx.Response.Header.Set("Proxy-Status", "tiercache; error=http_request_error")
 	ctx.SetBodyString(text)
 	ctx.SetConnectionClose()
+	connOf(ctx.Conn()).unread.Store(true)
 }
 
 // quiet drops fasthttp's own log lines: they are per connection, and what matters is counted.

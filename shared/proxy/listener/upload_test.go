@@ -32,7 +32,7 @@ func upload(t *testing.T, head string, parts int, pause time.Duration) (status i
 	}, slog.New(slog.DiscardHandler))
 	l.base = t.Context()
 	var ended sync.WaitGroup
-	ended.Go(func() { _ = l.server.ServeConn(server) }) // its reply is looked at
+	ended.Go(func() { _ = l.server.ServeConn(newConn(server, limitsOf(false))) }) // its reply is looked at
 	ended.Go(func() {
 		for i := range parts {
 			out := make([]byte, 10_000)
@@ -95,7 +95,7 @@ func TestListener_BodyHasTimeBehindASlowHead(t *testing.T) {
 		var ended sync.WaitGroup
 		defer ended.Wait()
 		defer client.Close()
-		ended.Go(func() { _ = l.server.ServeConn(server) }) // its reply is looked at
+		ended.Go(func() { _ = l.server.ServeConn(newConn(server, limitsOf(false))) }) // its reply is looked at
 		ended.Go(func() {
 			for _, part := range []string{"POST / HTTP/1.1\r\nHost: h\r\n", "Content-Length: 3\r\n\r\n", "abc"} {
 				if _, err := io.WriteString(client, part); err != nil {
