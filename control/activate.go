@@ -34,6 +34,7 @@ func (c *Control) activateService(ctx context.Context, in *activateInput) (*acti
 		}
 	}
 	patient(ctx, wait)
+	until := time.Now().Add(wait)
 	v, err := c.version(ctx, &in.ServiceName, strconv.Itoa(in.Version))
 	if err != nil {
 		return nil, err
@@ -44,7 +45,7 @@ func (c *Control) activateService(ctx context.Context, in *activateInput) (*acti
 		if err != nil {
 			return nil, c.fault(ctx, err)
 		}
-		c.settle(ctx, head, wait, &reply)
+		c.settle(ctx, head, until, &reply)
 		return &activateReply{Body: reply}, nil
 	}
 	id, err := c.store.ActivateService(ctx, v.Name, v.Version, actor(ctx))
@@ -60,14 +61,14 @@ func (c *Control) activateService(ctx context.Context, in *activateInput) (*acti
 		reply.Epoch = 0 // it is committed and gets one: what the fleet has made of it is not known yet
 		return &activateReply{Body: reply}, nil
 	}
-	c.settle(ctx, reply.Epoch, wait, &reply)
+	c.settle(ctx, reply.Epoch, until, &reply)
 	return &activateReply{Body: reply}, nil
 }
 
-// settle fills in how far the fleet has got. What goes wrong makes the reply say pending, and no error: the
-// activation is committed.
-func (c *Control) settle(ctx context.Context, epoch uint64, wait time.Duration, reply *client.Activation) {
-	receipts, err := c.members.Receipts(ctx, epoch, wait)
+// settle waits, and fills in how far the fleet has got. What goes wrong makes the reply say pending, and no error:
+// the activation is committed.
+func (c *Control) settle(ctx context.Context, epoch uint64, until time.Time, reply *client.Activation) {
+	receipts, err := c.members.Receipts(ctx, epoch, max(0, time.Until(until)))
 	if err == nil {
 		reply.State, reply.Nodes = receipts.State, receipts.Nodes
 	}

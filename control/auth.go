@@ -3,9 +3,9 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,13 +72,18 @@ func (c *Control) require(api huma.API, need access) func(huma.Context, func(hum
 
 // check reports what the holder lacks. Errors: token.ErrForbidden.
 func (a access) check(h *token.Holder) error {
-	err := fmt.Errorf("%w", token.ErrForbidden)
+	names := make([]string, 0, len(a.anyOf))
 	for _, role := range a.anyOf {
-		if err = h.May(role, ""); err == nil || a.perService && h.Roles.Has(role) {
+		switch {
+		case !h.Roles.Has(role):
+			names = append(names, role.String())
+		case a.perService:
 			return nil
+		default:
+			return h.May(role, "")
 		}
 	}
-	return err
+	return h.Lacks(strings.Join(names, " or "))
 }
 
 // address is a remote address without its port.

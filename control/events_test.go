@@ -106,7 +106,7 @@ func TestEvents_MembersThatJoinAndLeave(t *testing.T) {
 	n := start(t, nil)
 	live := n.listen(t, client.FromNow)
 	next(t, live, client.EventHead)
-	hello := &controllog.Renew{Node: "edge-1", Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", Join: true}
+	hello := &controllog.Renew{Node: "edge-1", Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", Instance: "one", Join: true}
 	if err := n.members.Join(t.Context(), hello); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestEvents_MembersThatJoinAndLeave(t *testing.T) {
 	if e := next(t, live, client.EventMember); json.Unmarshal(e.Detail, &m) != nil || m != (client.MemberChange{Node: "edge-1", Tier: "edge", Region: "r1", Change: members.ChangeJoined}) {
 		t.Errorf("%+v %s", e, e.Detail)
 	}
-	n.members.Leave("edge-1")
+	n.members.Leave(hello)
 	if e := next(t, live, client.EventMember); json.Unmarshal(e.Detail, &m) != nil || m.Change != members.ChangeLeft {
 		t.Errorf("%+v %s", e, e.Detail)
 	}

@@ -40,6 +40,14 @@ func (c *Control) fault(ctx context.Context, err error) error {
 	return huma.Error500InternalServerError("something went wrong: see control's log")
 }
 
+// absent is fault for a request that names one thing, which may not be there: what is the thing in words.
+func (c *Control) absent(ctx context.Context, err error, what string) error {
+	if errors.Is(err, postgres.ErrNotFound) {
+		return huma.Error404NotFound("there is no " + what)
+	}
+	return c.fault(ctx, err)
+}
+
 // mistakes is a problem that says which fields are wrong, and where a document has them.
 type mistakes struct{ client.Problem }
 

@@ -1,12 +1,10 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,13 +65,15 @@ type memberInput struct {
 	Node string `path:"node" maxLength:"63"`
 }
 
-// removeMember forgets a fenced node, which the fleet would otherwise be waiting for until a day is over.
+// removeMember forgets a node that holds no lease, which the fleet would otherwise be waiting for until a day is over.
 func (c *Control) removeMember(ctx context.Context, in *memberInput) (*struct{}, error) {
-	switch err := c.members.Remove(in.Node); {
+	switch err := c.members.Remove(ctx, in.Node); {
 	case errors.Is(err, members.ErrLive):
 		return nil, huma.Error409Conflict(err.Error())
-	case err != nil:
+	case errors.Is(err, members.ErrUnknown):
 		return nil, huma.Error404NotFound(err.Error())
+	case err != nil:
+		return nil, c.fault(ctx, err)
 	}
 	c.roster.forget(in.Node)
 	who := callerOf(ctx)
@@ -102,22 +102,31 @@ func (c *Control) fleet(now time.Time) client.Fleet {
 	f := c.roster.fleet(now)
 	f.Head = c.sequencer.Applied()
 	for _, m := range c.members.Members() {
-		i := slices.IndexFunc(f.Nodes, func(n client.Node) bool { return n.Tier == m.Tier && n.Node == m.Node })
-		if i < 0 {
-			f.Nodes = append(f.Nodes, client.Node{Node: m.Node, Tier: m.Tier, Region: m.Region, Addr: m.Addr, State: client.StateSilent})
-			i = len(f.Nodes) - 1
-		}
-		addMember(&f.Nodes[i], m, now)
+		addMember(listed(&f, client.Node{Node: m.Node, Tier: m.Tier, Region: m.Region, Addr: m.Addr}), m, now)
+	}
+	for _, r := range c.members.Rivals(now.Add(-silentAfter)) {
+		n := listed(&f, client.Node{Node: r.Node, Tier: r.Tier, Region: r.Region, Addr: r.Addr})
+		n.Refused, n.State, n.Ready = r.Reason, client.StateLive, false
 	}
 	f.Ready = true
 	for i := range f.Nodes {
 		n := &f.Nodes[i]
 		f.Ready = f.Ready && n.Ready && n.State == client.StateLive && n.Lease != client.LeaseFenced
 	}
-	slices.SortFunc(f.Nodes, func(a, b client.Node) int {
-		return cmp.Or(cmp.Compare(rank(a.Tier), rank(b.Tier)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.Node, b.Node))
-	})
+	slices.SortFunc(f.Nodes, func(a, b client.Node) int { return byPlace(&a, &b) })
 	return f
+}
+
+// listed is the fleet's entry of that tier, name and address: a new one, silent as yet, if there is none.
+func listed(f *client.Fleet, n client.Node) *client.Node {
+	for i := range f.Nodes {
+		if o := &f.Nodes[i]; o.Tier == n.Tier && o.Node == n.Node && o.Addr == n.Addr {
+			return o
+		}
+	}
+	n.State, n.Lease = client.StateSilent, client.LeaseNone
+	f.Nodes = append(f.Nodes, n)
+	return &f.Nodes[len(f.Nodes)-1]
 }
 
 // addMember adds what the node says when it renews.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -33,7 +34,7 @@ type fleetNode struct {
 }
 
 func (n *controlNode) member(name, tier string) *fleetNode {
-	return &fleetNode{n, controllog.Renew{Node: name, Tier: tier, Region: "r1"}, controllog.NewReplica(1 << 10)}
+	return &fleetNode{n, controllog.Renew{Node: name, Tier: tier, Region: "r1", Instance: rand.Text()}, controllog.NewReplica(1 << 10)}
 }
 
 // call sends a request with the fleet's secret.

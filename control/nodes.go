@@ -106,7 +106,11 @@ func decodeRenew(payload []byte) (*controllog.Renew, error) {
 	if err := json.Unmarshal(payload, r); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRenew, err)
 	}
-	if err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Tier)); err != nil {
+	err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Tier), bus.ValidName(r.Instance))
+	if r.Replaces != "" {
+		err = errors.Join(err, bus.ValidName(r.Replaces))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRenew, err)
 	}
 	return r, nil
@@ -116,7 +120,7 @@ func decodeRenew(payload []byte) (*controllog.Renew, error) {
 func (n *nodes) arrived(r *controllog.Renew) members.Standing {
 	switch {
 	case r.Leave:
-		n.control.members.Leave(r.Node)
+		n.control.members.Leave(r)
 		return members.Unknown
 	case r.Join:
 		return members.Known
@@ -131,6 +135,7 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	}
 	switch {
 	case r.Leave:
+		_ = n.control.members.Depart(ctx, r) // tried again by the next refresh
 		return refused("the node has left")
 	case standing == members.Starting:
 		return refused("control is starting: it does not know the members yet")
@@ -139,7 +144,12 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	}
 	if r.Join {
 		// INVARIANT: the row is committed before the head read begins: see members.Tracker.Join.
-		if err := n.control.members.Join(ctx, r); err != nil {
+		err := n.control.members.Join(ctx, r)
+		var taken *members.TakenError
+		switch {
+		case errors.As(err, &taken):
+			return controllog.RenewReply{Nonce: r.Nonce, Refused: taken.Error(), Taken: true}
+		case err != nil:
 			return refused("the node cannot be registered: " + outside(err))
 		}
 	}
@@ -147,8 +157,15 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	if err != nil {
 		return refused(outside(err))
 	}
-	drain, every := n.control.members.Terms(r.Node)
-	return controllog.RenewReply{Nonce: r.Nonce, Head: head, Drain: drain, ReportMicros: every.Microseconds()}
+	// INVARIANT: whether it is a member is asked last. It may have been one when the request came and be none now.
+	terms, err := n.control.members.Grant(ctx, r)
+	switch {
+	case errors.Is(err, members.ErrUnknown):
+		return refused(controllog.RefusedUnknown)
+	case err != nil:
+		return refused(outside(err))
+	}
+	return controllog.RenewReply{Nonce: r.Nonce, Head: head, Drain: terms.Drain, ReportMicros: terms.ReportEvery.Microseconds()}
 }
 
 // head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the
@@ -159,11 +176,14 @@ func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	if err != nil || r.Applied <= head {
 		return head, err
 	}
-	c.members.Distrust(r.Node)
 	if err := c.sequencer.Ahead(ctx, r.Applied); err != nil {
 		return 0, err
 	}
-	return c.sequencer.Head(ctx)
+	if head, err = c.sequencer.Head(ctx); err != nil {
+		return 0, err
+	}
+	c.members.Distrust(r, head)
+	return head, nil
 }
 
 // outside is an error as a node is told it: without internals.

@@ -13,6 +13,7 @@ import (
 
 	"tiercache/control/client"
 	"tiercache/control/members"
+	"tiercache/control/postgres"
 	"tiercache/shared/bus"
 	"tiercache/shared/bus/natsd"
 	"tiercache/shared/controllog"
@@ -39,7 +40,7 @@ func TestNodes_BadRequests(t *testing.T) {
 	} {
 		expectProblem(t, n.call(t, http.MethodGet, path, nil), status)
 	}
-	for _, body := range []any{nil, "x", []int{1}, controllog.Renew{Node: "a.b", Tier: "edge"}, controllog.Renew{Node: "a"}, controllog.Renew{Node: "a", Tier: "edge", Addr: strings.Repeat("x", maxRenew)}} {
+	for _, body := range []any{nil, "x", []int{1}, controllog.Renew{Node: "a.b", Tier: "edge", Instance: "i"}, controllog.Renew{Node: "a", Instance: "i"}, controllog.Renew{Node: "a", Tier: "edge"}, controllog.Renew{Node: "a", Tier: "edge", Instance: "i", Addr: strings.Repeat("x", maxRenew)}} {
 		if r := n.call(t, http.MethodPost, "/v1/node/renew", body); r.StatusCode != 400 {
 			t.Errorf("%+v: %d %s", body, r.StatusCode, r.text)
 		}
@@ -83,7 +84,7 @@ func TestNodes_JoinIsRegisteredBeforeItsHeadIsRead(t *testing.T) {
 	testkit.Eventually(t, deadline, func() error { // until the lock is there
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
-		if err := n.store.SaveApplied(ctx, map[string]uint64{"edge-0": 1}); err == nil {
+		if err := n.store.SetMemberState(ctx, "edge-0", postgres.MemberServing); err == nil {
 			return errors.New("not locked")
 		}
 		return nil
@@ -264,13 +265,15 @@ func onNATS(t *testing.T) (*controlNode, func(role, name string) *bus.Bus) {
 	return n, connect
 }
 
-// background runs something until the test ends.
-func background(t *testing.T, run func(context.Context, func()) error) {
+// background runs something until the test ends, or stop is called.
+func background(t *testing.T, run func(context.Context, func()) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = run(ctx, func() {}) }()
-	t.Cleanup(func() { cancel(); <-done })
+	stop = func() { cancel(); <-done }
+	t.Cleanup(stop)
+	return stop
 }
 
 func TestNodes_OnTheBusOnlyTheirOwnNameCounts(t *testing.T) {
@@ -291,13 +294,13 @@ func TestNodes_OnTheBusOnlyTheirOwnNameCounts(t *testing.T) {
 		return reply, err
 	}
 	testkit.Eventually(t, deadline, func() error {
-		got, err := ask(controllog.Renew{Node: "edge-1", Tier: "edge", Nonce: "a", Join: true})
+		got, err := ask(controllog.Renew{Node: "edge-1", Tier: "edge", Nonce: "a", Instance: "one", Join: true})
 		if err == nil && got.Refused != "" {
 			err = errors.New(got.Refused)
 		}
 		return err
 	})
-	for _, r := range []controllog.Renew{{Node: "edge-2", Tier: "edge", Join: true}, {Node: "edge-1", Tier: "regional", Join: true}} {
+	for _, r := range []controllog.Renew{{Node: "edge-2", Tier: "edge", Instance: "one", Join: true}, {Node: "edge-1", Tier: "regional", Instance: "one", Join: true}} {
 		if got, err := ask(r); err == nil {
 			t.Errorf("%+v: %+v", r, got)
 		}

@@ -45,7 +45,7 @@ const (
 func newPurges(c *Control) *purges {
 	p := &purges{control: c, slots: make(chan struct{}, maxPurges)}
 	p.took = c.tel.NewDurations("tiercache_purge_duration",
-		"How long purges took from their commit until every node had applied them or was fenced.", "result", "applied", "fenced")
+		"How long purges took from the request until every node had applied them or was fenced.", "result", "applied", "fenced")
 	p.base, p.cancel = context.WithCancel(context.Background())
 	return p
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 
 	"tiercache/control/client"
 	"tiercache/control/postgres"
@@ -18,11 +19,11 @@ type getPurgeReply struct {
 
 func (c *Control) getPurge(ctx context.Context, in *getPurgeInput) (*getPurgeReply, error) {
 	record, err := c.store.Purge(ctx, in.ID)
-	if err != nil {
-		return nil, c.fault(ctx, err)
+	if err == nil && !mayRead(callerOf(ctx), record) {
+		err = postgres.ErrNotFound
 	}
-	if !mayRead(callerOf(ctx), record) {
-		return nil, c.fault(ctx, postgres.ErrNotFound)
+	if err != nil {
+		return nil, c.absent(ctx, err, fmt.Sprintf("purge with the ID %q", in.ID))
 	}
 	purge, err := c.purgeNow(ctx, record)
 	if err != nil {

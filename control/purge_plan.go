@@ -14,7 +14,6 @@ import (
 	"tiercache/control/client"
 	"tiercache/shared/controllog"
 	"tiercache/shared/invalidation"
-	"tiercache/shared/token"
 )
 
 const (
@@ -108,32 +107,53 @@ func (p *plan) scopes() int {
 	return n
 }
 
-// allowed reports whether somebody may do all of it: a token that is limited to some services reaches their
-// tags and these services, since hosts and URLs do not say whose they are.
-func (p *plan) allowed(who caller) error {
-	limited := func(what string) error {
-		return huma.Error403Forbidden(fmt.Sprintf("%v: it is limited to some services, and may purge these and their tags, but not %s", token.ErrForbidden, what))
-	}
-	switch {
-	case who.Reaches(""):
+// allowed reports whether somebody may do all of it: a token that is limited to some services reaches these, their
+// tags, and what is on the hosts that they answer for. ownerOf names the service of a host, "" when there is none.
+func (p *plan) allowed(who caller, ownerOf func(host string) string) error {
+	if who.Reaches("") {
 		return nil
+	}
+	asked := p.beyond(func(service string) bool { return service != "" && who.Reaches(service) }, ownerOf)
+	if asked == "" {
+		return nil
+	}
+	return huma.Error403Forbidden(who.IsLimited("may purge that, its tags and what is on its hosts, but not " + asked).Error())
+}
+
+// beyond is the first thing that the purge names and that belongs to no service in reach; "" when there is none.
+func (p *plan) beyond(reaches func(service string) bool, ownerOf func(host string) string) string {
+	switch {
 	case p.purge.All:
-		return limited("all")
-	case len(p.purge.URLs) > 0:
-		return limited("urls")
-	case len(p.purge.Prefixes) > 0:
-		return limited("prefixes")
-	case len(p.purge.Hosts) > 0:
-		return limited("hosts")
-	case len(p.purge.Tags) > 0 && !who.Reaches(p.purge.Service):
-		return limited("tags of " + orAll(p.purge.Service))
+		return "all"
+	case len(p.purge.Tags) > 0 && !reaches(p.purge.Service):
+		return "tags of " + orAll(p.purge.Service)
 	}
 	for _, s := range p.purge.Services {
-		if !who.Reaches(s) {
-			return limited("service " + s)
+		if !reaches(s) {
+			return "service " + s
 		}
 	}
-	return nil
+	for _, u := range p.purge.URLs {
+		if u.Host == anyHost || !reaches(ownerOf(u.Host)) { // every host may be anybody's
+			return shortURL("url", &u)
+		}
+	}
+	for _, u := range p.purge.Prefixes {
+		if !reaches(ownerOf(u.Host)) {
+			return shortURL("prefix", &u)
+		}
+	}
+	for _, h := range p.purge.Hosts {
+		if !reaches(ownerOf(h)) {
+			return "host " + h
+		}
+	}
+	return ""
+}
+
+// shortURL names a URL in a message.
+func shortURL(kind string, u *controllog.URL) string {
+	return fmt.Sprintf("%s http://%.200s", kind, u.Host+u.Path+u.Query)
 }
 
 func orAll(service string) string {

@@ -117,31 +117,44 @@ func TestPlanPurge_SplitsWhatIsTooLargeForOneEntry(t *testing.T) {
 	}
 }
 
-func TestPlan_Allowed(t *testing.T) {
-	shop := caller{Holder: token.Holder{Name: "s", Roles: token.Purge, Services: []string{"shop"}}}
+func TestPlan_AllowedIsWhatBelongsToTheTokensServices(t *testing.T) {
+	shop := caller{Holder: token.Holder{Name: "s", Roles: token.Purge, Services: []string{"shop", "till"}}}
+	owner := func(host string) string {
+		return map[string]string{"shop.example": "shop", "till.example": "till", "blog.example": "blog"}[host]
+	}
+	in := func(more client.PurgeRequest) client.PurgeRequest { // beside what is allowed
+		more.Services = append([]string{"shop"}, more.Services...)
+		more.Hosts = append([]string{"till.example:8080"}, more.Hosts...)
+		more.URLs = append([]string{"http://shop.example/a?b"}, more.URLs...)
+		more.Prefixes = append([]string{"http://Shop.Example/a/"}, more.Prefixes...)
+		return more
+	}
 	for _, c := range []struct {
-		r  client.PurgeRequest
-		ok bool
+		r   client.PurgeRequest
+		but string // empty: it is allowed
 	}{
-		{client.PurgeRequest{Service: "shop", Tags: []string{"a"}}, true},
-		{client.PurgeRequest{Services: []string{"shop"}}, true},
-		{client.PurgeRequest{Service: "shop", Tags: []string{"a"}, Services: []string{"shop"}}, true},
-		{client.PurgeRequest{Tags: []string{"a"}}, false},
-		{client.PurgeRequest{Service: "blog", Tags: []string{"a"}}, false},
-		{client.PurgeRequest{Services: []string{"shop", "blog"}}, false},
-		{client.PurgeRequest{Services: []string{"shop"}, All: true}, false},
-		{client.PurgeRequest{Services: []string{"shop"}, Hosts: []string{"a"}}, false},
-		{client.PurgeRequest{Services: []string{"shop"}, URLs: []string{"http://a/"}}, false},
-		{client.PurgeRequest{Services: []string{"shop"}, Prefixes: []string{"http://a/"}}, false},
+		{in(client.PurgeRequest{}), ""},
+		{in(client.PurgeRequest{Service: "shop", Tags: []string{"a"}}), ""},
+		{in(client.PurgeRequest{Tags: []string{"a"}}), "tags of all services"},
+		{in(client.PurgeRequest{Service: "blog", Tags: []string{"a"}}), "tags of service blog"},
+		{in(client.PurgeRequest{Services: []string{"blog"}}), "service blog"},
+		{in(client.PurgeRequest{All: true}), "all"},
+		{in(client.PurgeRequest{Hosts: []string{"blog.example"}}), "host blog.example"},
+		{in(client.PurgeRequest{Hosts: []string{"nobody.example"}}), "host nobody.example"},
+		{in(client.PurgeRequest{URLs: []string{"http://blog.example/x?y"}}), "url http://blog.example/x?y"},
+		{in(client.PurgeRequest{URLs: []string{"http://*/x"}}), "url http://*/x"},
+		{in(client.PurgeRequest{URLs: []string{"http://nobody.example/"}}), "url http://nobody.example/"},
+		{in(client.PurgeRequest{Prefixes: []string{"http://blog.example/x/"}}), "prefix http://blog.example/x/"},
 	} {
 		p, err := planPurge(&c.r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.allowed(shop); (err == nil) != c.ok {
+		says := "the token may not do this: it is limited to service shop, till, and may purge that, its tags and what is on its hosts, but not " + c.but
+		if err := p.allowed(shop, owner); c.but == "" && err != nil || c.but != "" && (err == nil || err.Error() != says) {
 			t.Errorf("%+v: %v", c.r, err)
 		}
-		if err := p.allowed(caller{}); err != nil {
+		if err := p.allowed(caller{}, nil); err != nil {
 			t.Errorf("%+v: without limits: %v", c.r, err)
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purge
 		return nil, err
 	}
 	who := callerOf(ctx)
-	if err := plan.allowed(who); err != nil {
+	if err := plan.allowed(who, c.ownerOf()); err != nil {
 		return nil, err
 	}
 	if in.Body.DryRun {

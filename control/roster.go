@@ -30,8 +30,9 @@ type roster struct {
 	}
 }
 
-// nodeID identifies a node. Tier and name: the bus lets a tier's key speak for that tier only.
-type nodeID struct{ tier, node string }
+// nodeID identifies a node. Tier and name: the bus lets a tier's key speak for that tier only. Where it serves: two
+// processes may have been given one name, and one must not hide the other.
+type nodeID struct{ tier, node, addr string }
 
 type heard struct {
 	hello bus.Hello
@@ -48,7 +49,7 @@ func newRoster() *roster {
 func (r *roster) hear(h bus.Hello, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	id := nodeID{h.Tier, h.Node}
+	id := nodeID{h.Tier, h.Node, h.Addr}
 	if _, known := r.mu.nodes[id]; !known && len(r.mu.nodes) >= maxNodes {
 		r.dropOldest()
 	}
@@ -78,14 +79,23 @@ func (r *roster) dropOldest() {
 	delete(r.mu.nodes, oldest)
 }
 
-// fleet lists the nodes by tier and name, and drops those that are forgotten by now.
+// fleet lists the nodes by tier and name, and drops those that are forgotten by now, or that have moved to another
+// address since.
 func (r *roster) fleet(now time.Time) client.Fleet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	type name struct{ tier, node string }
+	newest := make(map[name]time.Time, len(r.mu.nodes))
+	for id, n := range r.mu.nodes {
+		if key := (name{id.tier, id.node}); n.at.After(newest[key]) {
+			newest[key] = n.at
+		}
+	}
 	f := client.Fleet{Ready: true, Nodes: make([]client.Node, 0, len(r.mu.nodes))}
 	for id, n := range r.mu.nodes {
 		silence := now.Sub(n.at)
-		if silence > forgottenAfter {
+		moved := silence > silentAfter && newest[name{id.tier, id.node}].After(n.at)
+		if silence > forgottenAfter || moved {
 			delete(r.mu.nodes, id)
 			continue
 		}
@@ -93,10 +103,13 @@ func (r *roster) fleet(now time.Time) client.Fleet {
 		f.Ready = f.Ready && node.Ready && node.State == client.StateLive
 		f.Nodes = append(f.Nodes, node)
 	}
-	slices.SortFunc(f.Nodes, func(a, b client.Node) int {
-		return cmp.Or(cmp.Compare(rank(a.Tier), rank(b.Tier)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.Node, b.Node))
-	})
+	slices.SortFunc(f.Nodes, func(a, b client.Node) int { return byPlace(&a, &b) })
 	return f
+}
+
+// byPlace orders nodes by tier, name and address.
+func byPlace(a, b *client.Node) int {
+	return cmp.Or(cmp.Compare(rank(a.Tier), rank(b.Tier)), strings.Compare(a.Tier, b.Tier), strings.Compare(a.Node, b.Node), strings.Compare(a.Addr, b.Addr))
 }
 
 func describe(h bus.Hello, silence time.Duration) client.Node {

@@ -55,6 +55,40 @@ func TestRoster_OrderIsByTierAndName(t *testing.T) {
 	}
 }
 
+// Two processes of one name are two entries while both say something; one that has moved is one again.
+func TestRoster_OneNameAtTwoAddresses(t *testing.T) {
+	r := newRoster()
+	say := func(d time.Duration, addr string) {
+		r.hear(bus.Hello{Tier: "edge", Node: "edge-1", Addr: addr, Ready: addr == "a"}, at(d))
+	}
+	addrs := func(d time.Duration) string {
+		var got []string
+		for _, n := range r.fleet(at(d)).Nodes {
+			got = append(got, n.Addr)
+		}
+		return fmt.Sprint(got)
+	}
+	say(0, "a")
+	say(time.Second, "b")
+	say(2*time.Second, "a")
+	if got := addrs(2 * time.Second); got != "[a b]" {
+		t.Errorf("both: %s", got)
+	}
+	if r.fleet(at(2 * time.Second)).Ready {
+		t.Error("the second hides behind the first")
+	}
+	say(4*time.Second, "b")
+	if got := addrs(5 * time.Second); got != "[a b]" {
+		t.Errorf("as long as the first may live: %s", got)
+	}
+	if got := addrs(5*time.Second + 1); got != "[b]" {
+		t.Errorf("moved: %s", got)
+	}
+	if got := addrs(time.Minute); got != "[b]" {
+		t.Errorf("silent: %s", got)
+	}
+}
+
 func TestRoster_IsBounded(t *testing.T) {
 	r := newRoster()
 	for i := range maxNodes + 1 {

@@ -41,7 +41,7 @@ func (n *ServiceName) reach(ctx context.Context) error { return reach(ctx, n.Nam
 
 func reach(ctx context.Context, service string) error {
 	if who := callerOf(ctx); !who.Reaches(service) {
-		return huma.Error403Forbidden("the token is not for the service " + strconv.Quote(service))
+		return huma.Error403Forbidden(who.IsLimited(fmt.Sprintf("this is about service %.80q", service)).Error())
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (c *Control) listVersions(ctx context.Context, in *ServiceName) (*servicesR
 	}
 	records, err := c.store.ServiceVersions(ctx, in.Name)
 	if err != nil {
-		return nil, c.fault(ctx, err)
+		return nil, c.absent(ctx, err, fmt.Sprintf("service %q", in.Name))
 	}
 	return &servicesReply{CacheControl: "no-store", Body: describeServices(ctx, records)}, nil
 }

@@ -137,13 +137,25 @@ type revokeReply struct{ Body client.RevokedToken }
 func (c *Control) revokeToken(ctx context.Context, in *revokeInput) (*revokeReply, error) {
 	id, err := c.store.RevokeToken(ctx, in.ID, actor(ctx))
 	if err != nil {
-		return nil, c.fault(ctx, err)
+		return nil, c.absent(ctx, err, fmt.Sprintf("token with the ID %q; `tiercache token ls` lists them", in.ID))
 	}
-	reply := &revokeReply{Body: client.RevokedToken{ID: in.ID}}
-	if epoch, err := c.epochOf(ctx, id); err == nil { // it is revoked: without an epoch it takes effect later
+	reply := &revokeReply{Body: client.RevokedToken{ID: in.ID, Changed: id != ""}}
+	if epoch, err := c.revokedAt(ctx, in.ID, id); err == nil { // it is revoked: without an epoch it takes effect later
 		reply.Body.Epoch = epoch
 	}
 	return reply, nil
+}
+
+// revokedAt is the epoch of a token's revocation, the entry with that id, or, when that is empty, of one that was
+// made before.
+func (c *Control) revokedAt(ctx context.Context, tokenID, id string) (uint64, error) {
+	if id != "" {
+		return c.epochOf(ctx, id)
+	}
+	if _, err := c.sequencer.Head(ctx); err != nil { // it may be in the outbox still
+		return 0, err
+	}
+	return c.store.TokenEpoch(ctx, tokenID)
 }
 
 // replaceTokens lets in whom the log's tokens, and the admin file, let in. The sequencer's goroutine

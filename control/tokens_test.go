@@ -30,8 +30,14 @@ func TestTokens_CreateUseRevoke(t *testing.T) {
 		t.Error("the list has the secret or its hash")
 	}
 	revoked, err := admin.RevokeToken(ctx, made.ID)
-	if err != nil || revoked.Epoch <= made.Epoch {
+	if err != nil || revoked.Epoch <= made.Epoch || !revoked.Changed {
 		t.Fatalf("%+v, %v", revoked, err)
+	}
+	if again, err := admin.RevokeToken(ctx, made.ID); err != nil || again.Epoch != revoked.Epoch || again.Changed {
+		t.Errorf("revoked again: %+v, %v", again, err)
+	}
+	if log, err := admin.Activity(ctx, 0, 10); err != nil || len(log.Activities) != 2 {
+		t.Errorf("%+v, %v", log, err)
 	}
 	if _, err := c.Fleet(ctx); !errors.Is(err, client.ErrUnauthorized) {
 		t.Errorf("after it was revoked: %v", err)

@@ -19,18 +19,21 @@ func (c *Control) version(ctx context.Context, in *ServiceName, which string) (p
 	}
 	number, err := strconv.Atoi(which)
 	var v postgres.ServiceRecord
+	what := fmt.Sprintf("service %q", in.Name)
 	switch {
 	case which == "" || which == "active":
 		v, err = c.store.Service(ctx, in.Name)
 		if err == nil && which == "active" {
+			what = "active version of " + what
 			v, err = c.active(ctx, &v)
 		}
 	case err != nil || number <= 0 || number > maxVersion:
 		return v, huma.Error422UnprocessableEntity(fmt.Sprintf("version %.40q: use a number or active", which))
 	default:
+		what = fmt.Sprintf("version %d of %s", number, what)
 		v, err = c.store.ServiceVersion(ctx, in.Name, number)
 	}
-	return v, c.fault(ctx, err)
+	return v, c.absent(ctx, err, what)
 }
 
 // maxVersion is what fits PostgreSQL's integer.

@@ -41,7 +41,7 @@ func (in *intake) Read(p []byte) (int, error) {
 		in.chunkBy = time.Time{}
 	}
 	in.got += int64(n)
-	in.reply.received, in.reply.sending = in.got, err == nil
+	in.reply.received, in.reply.sending, in.reply.begun = in.got, err == nil, time.Now()
 	switch {
 	case in.got > in.max:
 		return 0, tooLarge(in.max)

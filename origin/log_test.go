@@ -150,7 +150,10 @@ func TestWait_TellsWhoHasAppliedTheWrite(t *testing.T) {
 	if err := json.Unmarshal([]byte(put.body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	want := []api.NodeReceipt{{Node: "edge-1", Tier: "edge", Region: "r1", State: "applied", MS: 4}, {Node: "2s", State: "fenced"}}
+	want := []api.NodeReceipt{{Node: "edge-1", Tier: "edge", Region: "r1", State: "applied", MS: 4}, {Node: doc.Receipt.Nodes[1].Node, State: "fenced"}}
+	if asked := doc.Receipt.Nodes[1].Node; !within(t, asked, time.Second, 1900*time.Millisecond) {
+		t.Errorf("control was asked to wait %s", asked)
+	}
 	if put.status != 201 || !doc.Receipt.Complete() || doc.Receipt.Epoch != put.epoch(t) || fmt.Sprint(doc.Receipt.Nodes) != fmt.Sprint(want) {
 		t.Errorf("put: %d %s", put.status, put.body)
 	}
@@ -158,7 +161,7 @@ func TestWait_TellsWhoHasAppliedTheWrite(t *testing.T) {
 	n.put("h/x?wait=1m", "x").want(t, "the same again", 200, `"state":"pending"`)
 	gone := n.api("DELETE", "/v1/objects/h/x?wait=1500ms", nil)
 	var removed api.Removed
-	if err := json.Unmarshal([]byte(gone.body), &removed); err != nil || gone.status != 200 || !removed.Deleted || removed.Path != "/x" || *removed.Epoch != gone.epoch(t) || removed.Receipt.Nodes[1].Node != "1.5s" {
+	if err := json.Unmarshal([]byte(gone.body), &removed); err != nil || gone.status != 200 || !removed.Deleted || removed.Path != "/x" || *removed.Epoch != gone.epoch(t) || !within(t, removed.Receipt.Nodes[1].Node, 500*time.Millisecond, 1400*time.Millisecond) {
 		t.Errorf("delete: %d %s", gone.status, gone.body)
 	}
 	asked := c.asked.Load()
@@ -195,6 +198,26 @@ func TestWait_IsPendingWhenControlCannotBeAsked(t *testing.T) {
 	}
 	n := startNode(t, settings{})
 	n.put("h/x?wait=1s", "x").want(t, "without control_url", 201, `"nodes":[],"note":"the origin has no control_url`)
+}
+
+// within reports whether a duration is between two others.
+func within(t *testing.T, text string, low, top time.Duration) bool {
+	t.Helper()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return low <= d && d <= top
+}
+
+func TestWait_ControlThatHangsMakesItNoLonger(t *testing.T) {
+	c := startReceiver(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	n := startNode(t, c.settings(t))
+	began := time.Now()
+	n.put("h/x?wait=500ms", "x").want(t, "put", 201, `"state":"pending","nodes":[],"note":"control did not answer`)
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
 }
 
 // Those who wait for receipts hold none of the slots that bodies move in.

@@ -19,8 +19,8 @@ const (
 	// receiptsPath is where control tells nodes who has applied an epoch.
 	receiptsPath = "/v1/node/receipts"
 
-	// receiptMargin is how much longer than asked control may take to answer.
-	receiptMargin = 2 * time.Second
+	// receiptMargin bounds how much earlier than the origin itself control is to answer.
+	receiptMargin = 100 * time.Millisecond
 
 	// maxReceipts bounds control's answer, in bytes: some thousands of nodes.
 	maxReceipts = 4 << 20
@@ -59,9 +59,11 @@ func (o *Origin) receipt(ctx context.Context, epoch uint64, wait time.Duration) 
 	return answer
 }
 
+// askReceipt takes no longer than wait: a control that hangs must not make it longer.
 func (o *Origin) askReceipt(ctx context.Context, epoch uint64, wait time.Duration) (*api.Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+receiptMargin)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	wait -= min(wait/10, receiptMargin)
 	q := url.Values{"epoch": {strconv.FormatUint(epoch, 10)}, "wait": {wait.String()}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(o.cfg.ControlURL, "/")+receiptsPath+"?"+q.Encode(), nil)
 	if err != nil {
@@ -107,7 +109,8 @@ func waitOf(r *http.Request) (time.Duration, error) {
 	return wait, nil
 }
 
-// place is what the answer to a write says about its place in the log; with a wait it comes with receipts.
+// place is what the answer to a write says about its place in the log; with a wait it comes with receipts. The time
+// that the write itself has taken is part of the wait, but what control knows is asked for in any case.
 func (o *Origin) place(ctx context.Context, w *reply, epoch uint64, wait time.Duration) api.Write {
 	var place api.Write
 	if epoch == 0 {
@@ -117,7 +120,8 @@ func (o *Origin) place(ctx context.Context, w *reply, epoch uint64, wait time.Du
 		w.Header().Set(api.EpochField, strconv.FormatUint(epoch, 10))
 	}
 	if wait > 0 {
-		place.Receipt = o.receipt(ctx, epoch, wait)
+		left := wait - time.Since(w.begun)
+		place.Receipt = o.receipt(ctx, epoch, max(left, min(wait, receiptMargin)))
 	}
 	return place
 }

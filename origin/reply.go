@@ -15,14 +15,15 @@ type reply struct {
 
 	status   int // 0: not decided
 	sent     bool
-	received int64 // bytes of the object taken from the client
-	sending  bool  // the client has begun to send the object and has not ended
-	bytes    int64 // of the body sent
+	received int64     // bytes of the object taken from the client
+	sending  bool      // the client has begun to send the object and has not ended
+	begun    time.Time // when the request, or the object in it, had come: a wait counts from then
+	bytes    int64     // of the body sent
 	method   string
 }
 
 func newReply(w http.ResponseWriter, r *http.Request, stall time.Duration) *reply {
-	p := &reply{ResponseWriter: w, control: http.NewResponseController(w), stall: stall, method: r.Method}
+	p := &reply{ResponseWriter: w, control: http.NewResponseController(w), stall: stall, method: r.Method, begun: time.Now()}
 	p.extend() // the deadline of the connection's previous reply may be over
 	return p
 }

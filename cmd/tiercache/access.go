@@ -28,14 +28,21 @@ func (a *controlAccess) bind(fs *pflag.FlagSet, role string) {
 
 // client checks the flags and returns a client of control.
 func (a *controlAccess) client() (*client.Client, error) {
-	if a.output != "table" && a.output != "json" {
-		return nil, usage(fmt.Errorf("-o %q is not table or json", a.output))
+	if err := checkOutput(a.output); err != nil {
+		return nil, err
 	}
 	secret, err := token.Find(a.token, a.dataDir)
 	if err != nil {
 		return nil, err
 	}
 	return client.New(client.Config{URL: a.control, Token: secret})
+}
+
+func checkOutput(output string) error {
+	if output != "table" && output != "json" {
+		return usage(fmt.Errorf("-o %q is not table or json", output))
+	}
+	return nil
 }
 
 // print writes value as JSON, or lets table write it.
@@ -61,6 +68,17 @@ func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// maxList is the longest list that control gives at once.
+const maxList = 1000
+
+// checkLimit checks how long a list may be.
+func checkLimit(limit int) error {
+	if limit < 1 || limit > maxList {
+		return usage(fmt.Errorf("--limit %d: use 1 to %d", limit, maxList))
+	}
+	return nil
 }
 
 // maxDocument bounds a service document, in bytes, as control does.

@@ -16,6 +16,12 @@ func newActivityCommand() *cobra.Command {
 		Short: "Show who did what, newest first",
 		Args:  wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
+			if before < 0 {
+				return usage(fmt.Errorf("--before %d: IDs are above 0", before))
+			}
 			c, err := access.client()
 			if err != nil {
 				return err

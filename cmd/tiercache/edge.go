@@ -22,7 +22,7 @@ func newEdgeCommand() *cobra.Command {
 	}
 	cmd := nodeCommand(edge.Tier, &cfg, &cfg.Config, build)
 	cmd.Short = "Run an edge node: what clients talk to, with L1 in memory"
-	cmd.Long = "Run an edge node. It serves clients from its memory and fetches what is missing from the\nregional nodes. Service documents come from the file given by --config."
+	cmd.Long = "Run an edge node. It serves clients from its memory and fetches what is missing from the\nregional nodes. Service documents come from the control log; until it has any, from the file given by --config."
 	return cmd
 }
 

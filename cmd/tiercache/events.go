@@ -32,6 +32,9 @@ func newEventsCommand() *cobra.Command {
 			"happens next, nodes that join, are fenced or leave included, until Ctrl-C; --since begins behind an epoch.",
 		Args: wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if since < 0 {
+				return usage(fmt.Errorf("--since %d: epochs are above 0", since))
+			}
 			c, err := access.client()
 			if err != nil {
 				return err

@@ -106,7 +106,7 @@ func (c *liveControl) fails(status int, says string, args ...string) {
 // join makes a node a member that has applied what there is, and never applies more.
 func (c *liveControl) join(name string) {
 	c.t.Helper()
-	body, err := json.Marshal(controllog.Renew{Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", Nonce: "n", Join: true})
+	body, err := json.Marshal(controllog.Renew{Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", Nonce: "n", Instance: "one", Join: true})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestPurge_ExitStatusAndReceipts(t *testing.T) {
 		t.Errorf("printed %q", out)
 	}
 	c.join("edge-1")
-	c.fails(exitPending, "pending   edge-1", "purge", "--tag", "a", "--wait", "--timeout", "300ms")
+	c.fails(exitPending, "pending   edge-1", "purge", "--tag", "a", "--wait", "--timeout", "1s")
 	out := c.must("purge", "--url", "http://h.example/x", "--soft", "--wait", "--timeout", "20s") // it is fenced meanwhile
 	if !regexp.MustCompile(`(?m)^  fenced    edge-1 +edge +r1 +\d+ ms$`).MatchString(out) {
 		t.Errorf("printed %q", out)
@@ -166,7 +166,7 @@ func TestPurge_Usage(t *testing.T) {
 	c.fails(exitUsage, "unknown flag", "purge", "--everything")
 	c.fails(exitUsage, "", "purge", "extra")
 	c.fails(1, "422", "purge", "--url", "/no/host")
-	c.fails(1, "404", "purge", "get", "none")
+	c.fails(1, `there is no purge with the ID "none"`, "purge", "get", "none")
 	c.fails(1, "control refuses the token", "purge", "--all", "--token", token.Generate())
 	if out := c.must("purge", "ls"); strings.Count(out, "\n") != 1 {
 		t.Errorf("something was purged: %q", out)
@@ -188,8 +188,8 @@ func TestService_PutActivateHistory(t *testing.T) {
 	second := writeTemp(t, "name: shop\nhosts: [shop.example]\nupstream: origin\nrules: [{ttl: 1m}]\n")
 	c.fails(1, "412", "service", "put", second, "--if-version", "0")
 	c.join("edge-1")
-	c.fails(exitPending, "pending   edge-1", "service", "put", second, "--if-version", "1", "--activate", "--wait", "--timeout", "300ms")
-	c.fails(exitPending, "was active already", "service", "activate", "shop", "2", "--wait", "--timeout", "300ms")
+	c.fails(exitPending, "pending   edge-1", "service", "put", second, "--if-version", "1", "--activate", "--wait", "--timeout", "1s")
+	c.fails(exitPending, "was active already", "service", "activate", "shop", "2", "--wait", "--timeout", "1s")
 	if out := c.must("service", "activate", "shop", "2", "--wait", "--timeout", "20s"); !strings.Contains(out, "fenced    edge-1") {
 		t.Errorf("printed %q", out)
 	}
@@ -210,6 +210,8 @@ func TestService_PutActivateHistory(t *testing.T) {
 	}
 	c.fails(exitUsage, "--activate", "service", "put", second, "--wait")
 	c.fails(1, "no such file", "service", "put", "/nowhere")
+	c.fails(1, `there is no service "blog"`, "service", "activate", "blog")
+	c.fails(1, `there is no version 7 of service "shop"`, "service", "activate", "shop", "7")
 }
 
 func TestService_MistakesAreShownAsCompilersDo(t *testing.T) {
@@ -244,11 +246,15 @@ func TestToken_CreateListRevoke(t *testing.T) {
 	if out := c.must("token", "revoke", list.Tokens[0].ID); !strings.Contains(out, "is revoked as of epoch 1") {
 		t.Errorf("printed %q", out)
 	}
+	if out := c.must("token", "revoke", list.Tokens[0].ID); !strings.Contains(out, "was revoked before, as of epoch 1") {
+		t.Errorf("printed %q", out)
+	}
 	c.fails(1, "control refuses the token", "service", "ls", "--token", secret)
 	if out := c.must("token", "ls"); !strings.Contains(out, "revoked ") || strings.Contains(out, secret) {
 		t.Errorf("printed %q", out)
 	}
 	c.fails(exitUsage, "--role", "token", "create", "x")
+	c.fails(1, `there is no token with the ID "nobody"`, "token", "revoke", "nobody")
 	c.fails(1, "roles", "token", "create", "x", "--role", "root")
 	if out := c.must("activity"); !strings.Contains(out, "token.revoke") || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("printed %q", out)

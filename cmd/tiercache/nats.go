@@ -18,7 +18,7 @@ func newNATSCommand() *cobra.Command {
 		Use:    "nats",
 		Short:  "Run the embedded NATS server",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := telemetry.NewLogger(os.Stderr, level, format, telemetry.Resource{Tier: "nats", Node: "nats"})
 			if err != nil {

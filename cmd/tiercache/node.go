@@ -17,7 +17,7 @@ func nodeCommand[C any](tier string, cfg *C, common *node.Config, build func(*no
 	var file string
 	cmd := &cobra.Command{
 		Use:  tier,
-		Args: cobra.NoArgs,
+		Args: wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Load(cfg, config.Sources{File: file, Environ: os.Environ(), Flags: cmd.Flags()}); err != nil {
 				return badSettings(err)

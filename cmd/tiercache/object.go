@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -48,12 +48,12 @@ func (a *originAccess) client(conns int) (*client.Client, error) {
 
 // splitObject takes HOST/PATH apart and brings the path into the form of a URL.
 func splitObject(arg string) (host, path string, err error) {
-	if strings.Contains(arg, "://") {
-		return "", "", fmt.Errorf("%q has a scheme: write HOST/PATH, such as www.example.com/index.html", arg)
-	}
 	host, path, ok := strings.Cut(arg, "/")
-	if host == "" || !ok {
-		return "", "", fmt.Errorf("%q is not HOST/PATH, such as www.example.com/index.html", arg)
+	switch { // without repeating it: a URL may have a password in it
+	case strings.Contains(arg, "://"):
+		return "", "", usage(errors.New("an object has no scheme: write HOST/PATH, such as www.example.com/index.html"))
+	case host == "" || !ok:
+		return "", "", usage(errors.New("an object is HOST/PATH, such as www.example.com/index.html"))
 	}
 	return host, api.RepairPath("/" + path), nil
 }
@@ -65,7 +65,7 @@ func newObjectRemove(access *originAccess) *cobra.Command {
 		Use:   "rm HOST/PATH",
 		Short: "Delete an object",
 		Long:  "Delete an object.\n\n" + receiptsHelp,
-		Args:  cobra.ExactArgs(1),
+		Args:  wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := receipts.validate(); err != nil {
 				return err
@@ -79,9 +79,11 @@ func newObjectRemove(access *originAccess) *cobra.Command {
 				return err
 			}
 			defer c.Close()
-			removed, err := c.Delete(cmd.Context(), client.DeleteRequest{Host: host, Path: path, IfMatch: ifMatch, Wait: receipts.duration()})
+			removed, err := c.Delete(cmd.Context(), client.DeleteRequest{
+				Host: host, Path: path, IfMatch: ifMatch, Wait: receipts.duration(), Timeout: receipts.timeout,
+			})
 			if err != nil {
-				return err
+				return receipts.unanswered(err)
 			}
 			return receipts.print(cmd, removed.Host+removed.Path+" deleted", &removed, &removed.Write)
 		},

@@ -22,8 +22,11 @@ func newObjectGet(access *originAccess) *cobra.Command {
 		Short: "Read an object from the origin",
 		Long: "Read an object from the origin. A file is replaced as a whole, once all of the object has come; what is there\n" +
 			"and is no regular file, such as a pipe or a device, is written to. Links are followed.",
-		Args: cobra.ExactArgs(1),
+		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if version < 0 {
+				return usage(fmt.Errorf("--version %d: versions are numbers above 0", version))
+			}
 			host, path, err := splitObject(args[0])
 			if err != nil {
 				return err
@@ -45,7 +48,7 @@ func newObjectGet(access *originAccess) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&file, "output", "O", "", "file to write (default: standard output)")
-	cmd.Flags().Int64Var(&version, "version", 0, "a kept version instead of the current one; `object ls --versions` lists them")
+	cmd.Flags().Int64Var(&version, "version", 0, "a kept version instead of the current one: see object ls --versions")
 	return cmd
 }
 
@@ -60,10 +63,10 @@ func newObjectList(access *originAccess) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls HOST[/PREFIX]",
 		Short: "List the objects of a host, or the kept versions of an object",
-		Args:  cobra.ExactArgs(1),
+		Args:  wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if l.output != "table" && l.output != "json" {
-				return fmt.Errorf("-o %s: there are table and json", l.output)
+			if err := checkOutput(l.output); err != nil {
+				return err
 			}
 			c, err := access.client(1)
 			if err != nil {

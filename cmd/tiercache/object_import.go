@@ -32,8 +32,11 @@ func newObjectImport(access *originAccess) *cobra.Command {
 			"fields are not sent, so an import that was interrupted goes on where it stopped. Symbolic links\n" +
 			"out of the tree or to folders are not followed. Nothing is deleted at the origin.\n\n" +
 			"A tag is a template: {path} is the file's path in the tree, {dir} its folder, {name} its last part,\n" +
-			"{ext} what follows the last dot.",
-		Args: cobra.ExactArgs(1),
+			"{ext} what follows the last dot. What comes of it is one tag, white space and all: `tiercache purge --tag` finds it by\n" +
+			"the same words.",
+		Example: "  tiercache object import ./public --host www.example.com --tag 'dir:{dir}'\n" +
+			"  tiercache object import ./docs --host www.example.com --prefix /docs --jobs 16",
+		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Dir = args[0]
 			opts.Prefix = api.RepairPath(opts.Prefix)
@@ -47,18 +50,23 @@ func newObjectImport(access *originAccess) *cobra.Command {
 	f.StringArrayVar(&opts.Tags, "tag", nil, "tag template, such as tree:{dir}; may be repeated")
 	f.StringVar(&opts.Index, "index", "index.html", "file that is stored for its folder too, at DIR/; empty: none")
 	f.IntVar(&opts.Jobs, "jobs", 8, "files at a time")
-	if err := cmd.MarkFlagRequired("host"); err != nil {
-		panic(err) // the flag is defined above
-	}
 	return cmd
 }
 
 func runImport(cmd *cobra.Command, access *originAccess, opts importer.Options) error {
+	if opts.Host == "" {
+		return usage(errors.New("--host is missing: name the host that gets the objects, or * for any"))
+	}
 	if opts.Jobs < 1 || opts.Jobs > maxJobs {
-		return fmt.Errorf("--jobs %d is not between 1 and %d", opts.Jobs, maxJobs)
+		return usage(fmt.Errorf("--jobs %d is not between 1 and %d", opts.Jobs, maxJobs))
 	}
 	if opts.Prefix != "" && opts.Prefix[0] != '/' {
-		return fmt.Errorf("--prefix %s does not start with a slash", opts.Prefix)
+		return usage(fmt.Errorf("--prefix %s does not start with a slash", opts.Prefix))
+	}
+	for _, t := range opts.Tags {
+		if err := importer.CheckTemplate(t); err != nil {
+			return usage(fmt.Errorf("--tag: %w", err))
+		}
 	}
 	c, err := access.client(opts.Jobs)
 	if err != nil {
@@ -67,6 +75,9 @@ func runImport(cmd *cobra.Command, access *originAccess, opts importer.Options) 
 	defer c.Close()
 	opts.Progress = progressOn(cmd.ErrOrStderr())
 	report, err := importer.Run(cmd.Context(), c, opts)
+	if err != nil && report.Done() == 0 {
+		return err // nothing has begun: a summary would say no more
+	}
 	return errors.Join(err, summarise(cmd.OutOrStdout(), cmd.ErrOrStderr(), report))
 }
 

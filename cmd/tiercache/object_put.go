@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"tiercache/origin/api"
 	"tiercache/origin/client"
 	"tiercache/origin/importer"
 )
@@ -28,7 +28,9 @@ func newObjectPut(access *originAccess) *cobra.Command {
 		Use:   "put HOST/PATH FILE|-",
 		Short: "Store a file, or standard input, as an object",
 		Long:  "Store a file, or standard input, as an object.\n\n" + receiptsHelp,
-		Args:  cobra.ExactArgs(2),
+		Example: "  tiercache object put www.example.com/index.html index.html --tag front --wait\n" +
+			"  tiercache object put '*/hello.txt' - --cache-control 'public, max-age=60'",
+		Args: wantArgs(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := p.receipts.validate(); err != nil {
 				return err
@@ -44,7 +46,7 @@ func newObjectPut(access *originAccess) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&p.contentType, "content-type", "", "Content-Type (default: guessed from name and content)")
 	f.StringVar(&p.cacheControl, "cache-control", "public, max-age=3600", "Cache-Control of the object; empty: none, so caches decide by policy")
-	f.StringArrayVar(&p.tags, "tag", nil, "tag to purge by; may be repeated")
+	f.StringArrayVar(&p.tags, "tag", nil, "tag to purge by, white space and all; may be repeated")
 	f.StringVar(&p.ifMatch, "if-match", "", "write only if the object has this entity tag; * for any object")
 	f.StringVar(&p.ifNone, "if-none-match", "", "write only if the object has not this entity tag; * for no object")
 	p.receipts.bind(f)
@@ -61,13 +63,13 @@ func (p *objectPut) run(cmd *cobra.Command, c *client.Client, object, file strin
 		return err
 	}
 	defer func() { _ = body.Close() }() // read only
-	req := client.PutRequest{Host: host, Path: path, Size: size, IfMatch: p.ifMatch, IfNone: p.ifNone, Wait: p.receipts.duration()}
+	req := client.PutRequest{Host: host, Path: path, Size: size, IfMatch: p.ifMatch, IfNone: p.ifNone, Wait: p.receipts.duration(), Timeout: p.receipts.timeout}
 	if req.Body, err = p.describe(&req, path, body); err != nil {
 		return err
 	}
 	o, err := c.Put(cmd.Context(), req)
 	if err != nil {
-		return err
+		return p.receipts.unanswered(err)
 	}
 	note := ""
 	if o.Unchanged {
@@ -84,10 +86,14 @@ func (p *objectPut) describe(req *client.PutRequest, path string, body io.Reader
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	tags, err := api.TagField(p.tags)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--tag: %w", err))
+	}
 	req.Fields = map[string]string{
 		"Content-Type":  p.contentType,
 		"Cache-Control": p.cacheControl,
-		"Surrogate-Key": strings.Join(p.tags, " "),
+		"Surrogate-Key": tags,
 	}
 	if p.contentType == "" {
 		req.Fields["Content-Type"] = importer.TypeOf(path, head)

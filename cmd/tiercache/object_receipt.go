@@ -12,10 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"tiercache/origin/api"
+	"tiercache/origin/client"
 )
-
-// statusPending is the exit status of a write that some node had not applied in time.
-const statusPending = 3
 
 // errPending is what such a write ends with; the table says which node it is.
 var errPending = errors.New("the write is stored, but not every node has applied it yet")
@@ -23,38 +21,38 @@ var errPending = errors.New("the write is stored, but not every node has applied
 // receiptsHelp is what the commands that write have in their long help about --wait.
 const receiptsHelp = "The epoch that is printed is the write's place in the control log: a read that carries it as\n" +
 	"Tiercache-Min-Epoch gets this write or a later one, at any edge. With --wait the command ends when every\n" +
-	"node has applied the write, so that no read needs that.\n" +
-	"Exit status: 0 stored, and with --wait applied everywhere; 3 stored, but some node is pending; 1 otherwise."
+	"node has applied the write or is fenced, that is does not call itself current any more: then no read needs that.\n" +
+	"Exit status: 0 done, and with --wait applied or fenced everywhere; 1 an error, after which it may have been done if\n" +
+	"the origin did not answer; 2 a wrong command line; 3 with --wait: done, but some node is pending."
 
 // receiptFlags are the settings of commands that write and may wait for the fleet.
 type receiptFlags struct {
-	wait    bool
-	timeout time.Duration
-	output  string
+	waiting
+	output string
 }
 
 func (f *receiptFlags) bind(fs *pflag.FlagSet) {
-	fs.BoolVar(&f.wait, "wait", false, "wait until every node of the fleet has applied the write")
-	fs.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait, at most "+api.MaxWait.String())
+	fs.BoolVar(&f.wait, "wait", false, "wait until every node of the fleet has applied the write or is fenced")
+	bindTimeout(fs, &f.timeout, "how long the origin may take to answer, waiting or not, once it has been sent everything")
 	fs.StringVarP(&f.output, "output", "o", "table", "table or json")
 }
 
-func (f *receiptFlags) validate() error {
-	switch {
-	case f.output != "table" && f.output != "json":
-		return fmt.Errorf("-o %q is not table or json", f.output)
-	case f.timeout <= 0 || f.timeout > api.MaxWait:
-		return fmt.Errorf("--timeout %v is not above 0 and up to %v", f.timeout, api.MaxWait)
-	}
-	return nil
-}
+func (f *receiptFlags) validate() error { return checkOutput(f.output) }
 
 // duration is what the origin is asked to wait.
 func (f *receiptFlags) duration() time.Duration {
 	if !f.wait {
 		return 0
 	}
-	return f.timeout
+	return asked(f.timeout)
+}
+
+// unanswered says what to do about a write of which nobody knows whether it was made.
+func (f *receiptFlags) unanswered(err error) error {
+	if !errors.Is(err, client.ErrTimeout) {
+		return err
+	}
+	return fmt.Errorf("%w; it may have been done: to repeat the command does no harm", err)
 }
 
 // print shows a write: the line with its epoch and the receipts as a table, or the whole answer as JSON.
@@ -63,7 +61,7 @@ func (f *receiptFlags) print(cmd *cobra.Command, line string, answer any, w *api
 		return err
 	}
 	if f.wait && !w.Receipt.Complete() {
-		return &exitError{code: statusPending, err: errPending}
+		return &exitError{code: exitPending, err: errPending}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -167,6 +168,43 @@ func TestObject_Errors(t *testing.T) {
 	o.fails("no token", "ls", "h", "--data-dir", t.TempDir())
 	o.fails("not of the form", "ls", "h", "--origin", "localhost")
 	o.fails("connection refused", "ls", "h", "--origin", "http://127.0.0.1:1")
+}
+
+func TestObject_ImportThatCannotBeginSaysWhyAndNothingElse(t *testing.T) {
+	o := startOrigin(t)
+	for says, args := range map[string][]string{
+		"the origin is unreachable: is it running?": {o.dir, "--origin", "http://127.0.0.1:1"},
+		"give a token of this platform":             {o.dir, "--token", "tct_wrong"},
+		"is this an origin?":                        {o.dir, "--origin", notAnOrigin(t)},
+		"name the folder":                           {"/nowhere"},
+		"not of the form":                           {o.dir, "--origin", "127.0.0.1:7080"},
+	} {
+		out, errOut, err := o.run(nil, append([]string{"import", "--host", "h"}, args...)...)
+		if err == nil || !strings.Contains(err.Error(), says) || out+errOut != "" {
+			t.Errorf("%q: %v, printed %q%q", args, err, out, errOut)
+		}
+	}
+}
+
+// notAnOrigin is the URL of a server that knows nothing of objects.
+func notAnOrigin(t *testing.T) string {
+	s := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// A tag of several words is one tag, and the one that a purge of these words names.
+func TestObject_ATagWithASpaceIsOneTag(t *testing.T) {
+	o := startOrigin(t)
+	o.must("put", "h.example/x", "-", "--tag", "Summer Sale", "--tag", "a,b%20c")
+	if out := o.must("ls", "h.example", "-o", "json"); !strings.Contains(out, `"Surrogate-Key":"Summer%20Sale a%2Cb%20c"`) {
+		t.Errorf("printed %q", out)
+	}
+	for _, args := range [][]string{{"put", "h.example/x", "-", "--tag", ""}, {"import", o.dir, "--host", "h", "--tag", ""}} {
+		if _, _, err := o.run(strings.NewReader("x"), args...); exitCode(err) != exitUsage || err == nil {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
 }
 
 // Part of the Go tree, with its odd names and thousands of files, comes back byte for byte.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -13,10 +14,6 @@ import (
 )
 
 const (
-	// defaultWait and maxWait are how long --wait waits: unless told otherwise, and at most.
-	defaultWait = 10 * time.Second
-	maxWait     = 60 * time.Second
-
 	// The receipts of a purge are asked for again after firstLook, then after twice as long each time,
 	// up to lastLook.
 	firstLook = 5 * time.Millisecond
@@ -25,10 +22,9 @@ const (
 
 // purgeFlags are the settings of `purge`.
 type purgeFlags struct {
+	waiting
 	request client.PurgeRequest
 	soft    bool
-	wait    bool
-	timeout time.Duration
 	key     string
 }
 
@@ -40,8 +36,11 @@ func newPurgeCommand() *cobra.Command {
 		Short: "Remove what changed from every cache of the fleet",
 		Long: "Remove what changed from every cache of the fleet. What is named is a union; a URL stands for all of its variants,\n" +
 			"and without a query for all queries. A hard purge is never served again; a soft one is revalidated first.\n" +
-			"Exit status: 0 done, and with --wait every node has applied it; 1 an error; 2 a wrong command line;\n" +
-			"3 purged, but some node is pending.",
+			"\n" +
+			"With --wait it ends when the purge is complete: every node has applied it, or is fenced, that is holds no lease and\n" +
+			"does not call itself current any more. The receipts say which; a script that cares looks at -o json.\n" +
+			"Exit status: 0 purged, and with --wait complete, fenced nodes or not; 1 an error, after which it may have been\n" +
+			"purged if control did not answer; 2 a wrong command line; 3 with --wait: purged, but some node is pending.",
 		Example: "  tiercache purge --tag product-17 --wait\n" +
 			"  tiercache purge --url https://shop.example/cart --prefix https://shop.example/img/\n" +
 			"  tiercache purge --tag product-17 --in shop --soft\n" +
@@ -59,8 +58,7 @@ func newPurgeCommand() *cobra.Command {
 	f.BoolVar(&r.All, "all", false, "everything")
 	f.BoolVar(&p.soft, "soft", false, "revalidate before the next use instead of never using it again")
 	f.BoolVar(&r.DryRun, "dry-run", false, "check, and purge nothing")
-	f.BoolVar(&p.wait, "wait", false, "wait until every node has applied it")
-	f.DurationVar(&p.timeout, "timeout", defaultWait, "how long to wait, at most "+maxWait.String())
+	p.bind(f, "wait until every node has applied it or is fenced")
 	f.StringVar(&p.key, "idempotency-key", "", "makes a repeated command one purge (default: a new one each time)")
 	cmd.AddCommand(newPurgeList(&access), newPurgeGet(&access))
 	return cmd
@@ -75,8 +73,6 @@ func (p *purgeFlags) check() error {
 		return errors.New("--in says whose tags are meant, but there is no --tag")
 	case len(r.Tags) > 0 && len(r.Services) > 0:
 		return errors.New("--service purges all of a service: use --in for the tags of one, or two commands for both")
-	case p.timeout <= 0 || p.timeout > maxWait:
-		return fmt.Errorf("--timeout %v is not above 0 and up to %v", p.timeout, maxWait)
 	}
 	return nil
 }
@@ -95,18 +91,20 @@ func (p *purgeFlags) run(cmd *cobra.Command, access *controlAccess) error {
 	if p.key == "" {
 		p.key = rand.Text()
 	}
+	ctx, cancel := within(cmd.Context(), p.timeout)
+	defer cancel()
 	out := cmd.OutOrStdout()
 	progress := p.wait && !p.request.DryRun && access.output == "table"
-	if p.wait && !progress {
-		p.request.Wait = p.timeout.String()
+	if left := p.left(ctx); left > 0 && !progress {
+		p.request.Wait = left.String()
 	}
-	done, err := c.CreatePurge(cmd.Context(), p.request, p.key)
+	done, err := c.CreatePurge(ctx, p.request, p.key)
 	if err != nil {
-		return err
+		return p.unanswered(err)
 	}
 	switch {
 	case progress:
-		done, err = followPurge(cmd, c, done, p.timeout)
+		done, err = followPurge(ctx, out, c, done)
 	case access.output == "table":
 		err = printPurge(out, &done)
 	default:
@@ -118,31 +116,37 @@ func (p *purgeFlags) run(cmd *cobra.Command, access *controlAccess) error {
 	return err
 }
 
+// unanswered says what to do about a purge of which nobody knows whether it was made.
+func (p *purgeFlags) unanswered(err error) error {
+	if p.request.DryRun || !errors.Is(err, client.ErrUnreachable) {
+		return err
+	}
+	return fmt.Errorf("%w\nit may have been purged: to be sure repeat the command, with --idempotency-key %s it is the same purge", err, p.key)
+}
+
 // errPurgePending is what a purge ends with that some node has not applied in time; the lines say which.
 var errPurgePending = errors.New("purged, but not every node has applied it yet")
 
-// followPurge prints each node's receipt as it comes, and returns when the purge is complete or timeout is over.
-func followPurge(cmd *cobra.Command, c *client.Client, purge client.Purge, timeout time.Duration) (client.Purge, error) {
-	out := cmd.OutOrStdout()
+// followPurge prints each node's receipt as it comes, and returns when the purge is complete or the time of ctx is
+// over.
+func followPurge(ctx context.Context, out io.Writer, c *client.Client, purge client.Purge) (client.Purge, error) {
 	if _, err := fmt.Fprintln(out, purgeHead(&purge)); err != nil {
 		return purge, err
 	}
 	shown := make(map[string]bool)
-	end := time.NewTimer(timeout)
-	defer end.Stop()
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		if err := printNew(out, purge.Nodes, shown); err != nil || purge.State == client.StateComplete {
 			return purge, err
 		}
 		select {
 		case <-time.After(pause):
-		case <-end.C:
-			return purge, printPending(out, purge.Nodes)
-		case <-cmd.Context().Done():
-			return purge, cmd.Context().Err()
+		case <-ctx.Done():
 		}
-		next, err := c.Purge(cmd.Context(), purge.ID)
-		if err != nil {
+		next, err := c.Purge(ctx, purge.ID)
+		switch {
+		case late(ctx):
+			return purge, printPending(out, purge.Nodes)
+		case err != nil:
 			return purge, err
 		}
 		purge = next

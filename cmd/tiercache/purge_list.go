@@ -13,6 +13,7 @@ func newPurgeGet(access *controlAccess) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get ID",
 		Short: "Show a purge and what each node has made of it",
+		Long:  "Show a purge and what each node has made of it.\nExit status: 0 it is complete, 3 some node is pending, 1 an error, 2 a wrong command line.",
 		Args:  wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := access.client()
@@ -44,6 +45,9 @@ func newPurgeList(access *controlAccess) *cobra.Command {
 		Short: "List the last purges, newest first",
 		Args:  wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
 			c, err := access.client()
 			if err != nil {
 				return err

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,8 @@ func newServiceCommand() *cobra.Command {
 		Long: "Service documents say which hosts a service answers for, where its responses come from and how long they\n" +
 			"are kept. `put` stores a new version, which changes nothing; `activate` makes the whole fleet follow a\n" +
 			"version, the newest or, to go back, an earlier one.\n" +
-			"Exit status: 0 done; 1 an error; 2 a wrong command line; 3 activated, but some node is pending.",
+			"Exit status: 0 done, and with --wait every node follows the version or is fenced; 1 an error; 2 a wrong command\n" +
+			"line; 3 with --wait: activated, but some node is pending.",
 	}
 	var access controlAccess
 	access.bind(cmd.PersistentFlags(), "read, or admin for changes")
@@ -139,18 +141,20 @@ func newServiceDiff(access *controlAccess) *cobra.Command {
 	return cmd
 }
 
+// errActivationPending is what an activation ends with that some node has not applied in time; the lines say which.
+var errActivationPending = errors.New("activated, but not every node follows it yet")
+
 // activation is how a command makes the fleet follow a version.
-type activation struct {
-	wait    bool
-	timeout time.Duration
-}
+type activation struct{ waiting }
 
 func newServiceActivate(access *controlAccess) *cobra.Command {
 	var a activation
 	cmd := &cobra.Command{
 		Use:   "activate NAME [VERSION]",
 		Short: "Make the fleet follow a version: the newest, or the one given",
-		Args:  wantArgs(cobra.RangeArgs(1, 2)),
+		Example: "  tiercache service activate shop --wait\n" +
+			"  tiercache service activate shop 3",
+		Args: wantArgs(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := access.client()
 			if err != nil {
@@ -160,27 +164,25 @@ func newServiceActivate(access *controlAccess) *cobra.Command {
 			if len(args) == 2 {
 				which = args[1]
 			}
-			s, err := c.Service(cmd.Context(), args[0], which)
+			ctx, cancel := within(cmd.Context(), a.timeout)
+			defer cancel()
+			s, err := c.Service(ctx, args[0], which)
 			if err != nil {
 				return err
 			}
-			return a.run(cmd, access, c, s.Name, s.Version)
+			return a.run(ctx, cmd, access, c, s.Name, s.Version)
 		},
 	}
-	cmd.Flags().BoolVar(&a.wait, "wait", false, "wait until every node follows it")
-	cmd.Flags().DurationVar(&a.timeout, "timeout", defaultWait, "how long to wait, at most "+maxWait.String())
+	a.bind(cmd.Flags(), "wait until every node follows it or is fenced")
 	return cmd
 }
 
-func (a *activation) run(cmd *cobra.Command, access *controlAccess, c *client.Client, name string, version int) error {
-	if a.timeout <= 0 || a.timeout > maxWait {
-		return usage(fmt.Errorf("--timeout %v is not above 0 and up to %v", a.timeout, maxWait))
+// run activates within the time of ctx.
+func (a *activation) run(ctx context.Context, cmd *cobra.Command, access *controlAccess, c *client.Client, name string, version int) error {
+	done, err := c.ActivateService(ctx, name, version, a.left(ctx))
+	if errors.Is(err, client.ErrUnreachable) {
+		err = fmt.Errorf("%w\nit may be active: `tiercache service history %s` tells, and to repeat the command does no harm", err, printable(name))
 	}
-	wait := time.Duration(0)
-	if a.wait {
-		wait = a.timeout
-	}
-	done, err := c.ActivateService(cmd.Context(), name, version, wait)
 	if err != nil {
 		return err
 	}
@@ -195,7 +197,7 @@ func (a *activation) run(cmd *cobra.Command, access *controlAccess, c *client.Cl
 		}
 	})
 	if err == nil && a.wait && done.State != client.StateComplete {
-		return &exitError{code: exitPending, err: errPending}
+		return &exitError{code: exitPending, err: errActivationPending}
 	}
 	return err
 }

@@ -29,21 +29,25 @@ func newServicePut(access *controlAccess) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "put FILE|-",
 		Short: "Store a service document as the newest version; --activate makes the fleet follow it",
-		Args:  wantArgs(cobra.ExactArgs(1)),
-		RunE:  func(cmd *cobra.Command, args []string) error { return p.run(cmd, access, args[0]) },
+		Example: "  tiercache service put shop.yaml\n" +
+			"  tiercache service put shop.yaml --activate --wait",
+		Args: wantArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd, access, args[0]) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&p.name, "name", "", "the service (default: the name in the document)")
 	f.IntVar(&p.latest, "if-version", -1, "store only if this is the newest version; 0: if there is none")
 	f.BoolVar(&p.activate, "activate", false, "make the fleet follow it")
-	f.BoolVar(&p.wait, "wait", false, "with --activate: wait until every node follows it")
-	f.DurationVar(&p.timeout, "timeout", defaultWait, "how long to wait, at most "+maxWait.String())
+	p.bind(f, "with --activate: wait until every node follows it or is fenced")
 	return cmd
 }
 
 func (p *servicePut) run(cmd *cobra.Command, access *controlAccess, file string) error {
-	if p.wait && !p.activate {
+	switch {
+	case p.wait && !p.activate:
 		return usage(errors.New("--wait is for --activate: a version that is not active changes nothing"))
+	case p.latest < -1:
+		return usage(fmt.Errorf("--if-version %d: use the number of the newest version, or 0 if there is none", p.latest))
 	}
 	c, err := access.client()
 	if err != nil {
@@ -57,7 +61,9 @@ func (p *servicePut) run(cmd *cobra.Command, access *controlAccess, file string)
 	if len(mistakes) > 0 {
 		return showMistakes(cmd.ErrOrStderr(), file, mistakes)
 	}
-	s, err := c.PutService(cmd.Context(), name, source, p.latest)
+	ctx, cancel := within(cmd.Context(), p.timeout)
+	defer cancel()
+	s, err := c.PutService(ctx, name, source, p.latest)
 	if err != nil {
 		return explainMistakes(cmd.ErrOrStderr(), file, err)
 	}
@@ -65,7 +71,7 @@ func (p *servicePut) run(cmd *cobra.Command, access *controlAccess, file string)
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: it cannot be activated: %s\n", printable(warning))
 	}
 	if p.activate {
-		return p.activation.run(cmd, access, c, s.Name, s.Version)
+		return p.activation.run(ctx, cmd, access, c, s.Name, s.Version)
 	}
 	return access.print(cmd.OutOrStdout(), s, func(w *tabwriter.Writer) {
 		if s.Active {

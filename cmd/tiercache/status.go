@@ -58,6 +58,11 @@ func fleetTable(w *tabwriter.Writer, fleet *client.Fleet) {
 			time.Since(n.Started).Round(time.Second), nodeState(n), (time.Duration(n.LastHeardMS) * time.Millisecond).Round(100*time.Millisecond),
 			applied, lag, printable(n.Lease))
 	}
+	for _, n := range fleet.Nodes {
+		if n.Refused != "" {
+			fmt.Fprintf(w, "%s at %s is refused: %s\n", printable(n.Node), link(n.Addr), printable(n.Refused))
+		}
+	}
 }
 
 // leaseColumns are how far a node has got with the control log; those that are no members do not say.
@@ -71,6 +76,8 @@ func leaseColumns(n *client.Node) (applied, lag string) {
 // nodeState puts what a node says about itself and whether it was heard into a word.
 func nodeState(n client.Node) string {
 	switch {
+	case n.Refused != "":
+		return "refused"
 	case n.State != client.StateLive:
 		return n.State
 	case n.Draining:

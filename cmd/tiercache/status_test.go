@@ -57,6 +57,18 @@ func TestStatus_TableAndExitStatus(t *testing.T) {
 	}
 }
 
+// A second process with a node's name stands in a line of its own, and why it is refused below the table.
+func TestStatus_ARefusedNode(t *testing.T) {
+	out, err := runStatus(t, `{"ready":false,"nodes":[
+ {"node":"edge-1","tier":"edge","addr":"127.0.0.1:8080","ready":true,"state":"live","lease":"live"},
+ {"node":"edge-1","tier":"edge","addr":"127.0.0.1:8099","state":"live","lease":"none","refused":"another process"}]}`, "--token", "tct_x")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if exitCode(err) != exitPending || len(lines) != 4 || !strings.Contains(lines[1], "ready") || !strings.Contains(lines[2], "refused") ||
+		lines[3] != "edge-1 at http://127.0.0.1:8099 is refused: another process" {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 func TestStatus_JSON(t *testing.T) {
 	out, err := runStatus(t, strings.ReplaceAll(twoNodes, "%READY%", "true"), "--token", "tct_x", "-o", "json")
 	if err != nil || !strings.Contains(out, `"last_heard_ms": 900`) {

@@ -29,7 +29,9 @@ func newTokenCreate(access *controlAccess) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME --role ROLE",
 		Short: "Make a token and print its secret",
-		Args:  wantArgs(cobra.ExactArgs(1)),
+		Example: "  tiercache token create deploy --role write --role purge\n" +
+			"  tiercache token create shop-ci --role purge --service shop",
+		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(roles) == 0 {
 				return usage(fmt.Errorf("give the token at least one --role: read, write, purge or admin"))
@@ -101,7 +103,11 @@ func newTokenRevoke(access *controlAccess) *cobra.Command {
 				return err
 			}
 			return access.print(cmd.OutOrStdout(), t, func(w *tabwriter.Writer) {
-				fmt.Fprintf(w, "token %s is revoked as of epoch %s\n", printable(t.ID), epochText(t.Epoch))
+				state := "is revoked"
+				if !t.Changed {
+					state = "was revoked before,"
+				}
+				fmt.Fprintf(w, "token %s %s as of epoch %s\n", printable(t.ID), state, epochText(t.Epoch))
 			})
 		},
 	}

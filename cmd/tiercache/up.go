@@ -27,13 +27,16 @@ regional and edge nodes, each as a process of its own. Ctrl-C drains and stops a
 Everything is kept in the data folder: a later start goes on with it, also after a crash. When this runs
 as root and the account postgres may not enter the data folder, the database lies below /var/lib/tiercache
 instead; DATA-FOLDER/postgres/location says where.`,
-		Args: cobra.NoArgs,
+		Example: "  tiercache up\n" +
+			"  tiercache up --regions 2 --edges 4\n" +
+			"  tiercache up --upstream http://127.0.0.1:3000 --data-dir ./cache --port-offset 2000",
+		Args: wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := config.Load(&cfg, config.Sources{Environ: os.Environ(), Flags: cmd.Flags()}); err != nil {
-				return err
+				return usage(err)
 			}
 			if err := (l1.Config{Size: int64(cfg.L1Size)}).Validate(); err != nil {
-				return fmt.Errorf("--l1-size: %w", err)
+				return usage(fmt.Errorf("--l1-size: %w", err))
 			}
 			return runUp(cmd, cfg)
 		},

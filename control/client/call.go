@@ -25,7 +25,8 @@ type call struct {
 // do sends a call and decodes what a success answers into reply, unless that is nil.
 // Errors: ErrUnreachable, ErrUnauthorized, *Problem, ctx's.
 func (c *Client) do(ctx context.Context, call call, reply any) error {
-	ctx, cancel := context.WithTimeout(ctx, max(call.patience, timeout))
+	patience := max(call.patience, timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
 	defer cancel()
 	resp, err := c.send(ctx, call)
 	if err != nil {
@@ -33,7 +34,10 @@ func (c *Client) do(ctx context.Context, call call, reply any) error {
 	}
 	defer func() { _ = resp.Body.Close() }() // read to the end or not wanted
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
-	if err != nil {
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	case err != nil:
 		return fmt.Errorf("%w: the reply broke off: %w", ErrUnreachable, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
@@ -77,6 +81,8 @@ func (c *Client) send(ctx context.Context, call call) (*http.Response, error) {
 		return resp, nil
 	case errors.Is(ctx.Err(), context.Canceled):
 		return nil, ctx.Err()
+	case ctx.Err() != nil: // it is there, and hangs
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 	}
 	return nil, fmt.Errorf("%w: is it running? `tiercache up` or `tiercache control` starts it, --control names another: %w", ErrUnreachable, err)
 }

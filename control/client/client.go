@@ -49,7 +49,7 @@ func New(cfg Config) (*Client, error) {
 		cfg.URL = DefaultURL
 	}
 	u, err := url.Parse(cfg.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Contains(u.Path, "@") {
 		return nil, fmt.Errorf("control URL is not of the form %s", DefaultURL) // not repeated: it may carry a password
 	}
 	return &Client{base: strings.TrimSuffix(cfg.URL, "/"), token: cfg.Token, http: &http.Client{

@@ -61,7 +61,7 @@ func problem(resp *http.Response, body []byte) error {
 	case http.StatusUnauthorized:
 		return fmt.Errorf("%w: give the token of this platform with --token, TIERCACHE_TOKEN or --data-dir: %w", ErrUnauthorized, p)
 	case http.StatusForbidden:
-		return fmt.Errorf("%w: use a token with the role that is missing: %w", ErrUnauthorized, p)
+		return fmt.Errorf("%w: use one that may: %w", ErrUnauthorized, p)
 	}
 	return p
 }

@@ -32,7 +32,8 @@ type Node struct {
 	LagMS   int64  `json:"lag_ms" doc:"Milliseconds since control saw the first entry that the node lacks; 0: none is missing"`
 	Lease   string `json:"lease" enum:"live,fenced,none" doc:"live: purges wait for it; fenced: it cannot call itself current; none: it is no member, so that no purge waits for it"`
 
-	Draining bool `json:"draining,omitempty" doc:"It was told to say that it is not ready"`
+	Draining bool   `json:"draining,omitempty" doc:"It was told to say that it is not ready"`
+	Refused  string `json:"refused,omitempty" doc:"Why control refuses it: another process of that name is the member, and may hold a lease"`
 }
 
 // Leases of a node as control sees them.

@@ -53,7 +53,7 @@ type Receipt struct {
 	Tier   string `json:"tier"`
 	Region string `json:"region"`
 	State  string `json:"state" enum:"applied,pending,fenced"`
-	MS     int64  `json:"ms" doc:"Milliseconds from the commit until control knew; 0 while pending"`
+	MS     int64  `json:"ms" doc:"Milliseconds until control knew: from the request where this control node took it, else from when it first saw the entry in the log, which is a few milliseconds after its commit unless it was away. 0 while pending"`
 }
 
 // Receipts are those of all members for one epoch: the reply of GET /v1/node/receipts.

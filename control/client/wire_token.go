@@ -36,6 +36,8 @@ type CreatedToken struct {
 
 // RevokedToken is the reply of DELETE /v1/tokens/{id}.
 type RevokedToken struct {
-	ID    string `json:"id"`
-	Epoch uint64 `json:"epoch,omitempty" doc:"Of the entry in the control log: nodes that have applied it refuse the token"`
+	ID string `json:"id"`
+	// Changed is false when the token was revoked before.
+	Changed bool   `json:"changed" doc:"False: the token was revoked before"`
+	Epoch   uint64 `json:"epoch,omitempty" doc:"Of the entry in the control log: nodes that have applied it refuse the token"`
 }

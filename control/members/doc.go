@@ -10,5 +10,16 @@
 // node that has not applied E calls itself current. This needs no memory of leases and so outlives a
 // restart: a node that has just started sees E later, and waits longer.
 //
-// Start reading at Tracker.Watch.
+// What that leaves to see to is that no process holds a lease that no purge counts. Each process of a node draws
+// an instance, so that two of one name are two, and a row is of one process. Three rules, each kept by whichever
+// control node acts, and all by time that passes, so that no two clocks are compared:
+//
+//   - A lease is granted only within confirmTime of a statement that found the row of that very registration and
+//     noted there that the member lives (Grant).
+//   - A row is taken from its process, by another one or by nobody, only if it leaves or its successor knows that it
+//     has ended, or once all that may have been granted on that row is over, and only if the row still is as it was
+//     all that while (member.over).
+//   - What a member says that it has applied counts once this node has seen that in the log (believe).
+//
+// Start reading at Tracker.Watch, then Grant and Join.
 package members

@@ -2,6 +2,7 @@ package members
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -19,6 +20,13 @@ const (
 	Known                    // a member
 )
 
+// reportCost is what the reports of all members may take of a control node: one each so often. With it a purge
+// in a small fleet has its receipts at once, and a large fleet does not flood control.
+const reportCost = 250 * time.Microsecond
+
+// errUnconfirmed: the row has no note that is young enough.
+var errUnconfirmed = errors.New("the members' rows cannot be written in time")
+
 // Report takes a renewal that is no Join or Leave. It is called in the order in which a node's messages
 // arrive.
 func (t *Tracker) Report(r *controllog.Renew) Standing {
@@ -26,87 +34,80 @@ func (t *Tracker) Report(r *controllog.Renew) Standing {
 	defer t.mu.Unlock()
 	m, now := t.mu.members[r.Node], t.now()
 	switch {
-	case m == nil && !t.mu.loaded:
+	case m == nil && t.mu.loaded == 0:
 		return Starting
-	case m == nil, m.row.Tier != r.Tier, now.Sub(later(m.known, m.renewed)) > rejoinAfter:
+	case !m.is(r):
 		return Unknown
 	}
-	m.left, m.renewed, m.fresh = time.Time{}, now, true
-	t.advance(m, r.Applied, now)
+	m.renewed, m.fresh = now, true
+	t.believe(m, r.Applied, now)
 	return Known
 }
 
-// Join makes the node a member. Its row has been committed when Join returns.
-//
-// INVARIANT: the head that the node is to apply before it serves is read after that. A purge whose list of
-// members was read without this one has an epoch that is covered by that head.
-func (t *Tracker) Join(ctx context.Context, r *controllog.Renew) error {
-	m := t.arriving(r)
-	m.joining.Lock()
-	defer m.joining.Unlock()
-	row := postgres.Member{
-		Node: r.Node, Tier: r.Tier, Region: r.Region, Addr: r.Addr, Applied: r.Applied, State: postgres.MemberServing,
-	}
-	if err := t.store.Join(ctx, row); err != nil {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := t.now()
-	t.mu.members[r.Node] = m
-	m.row, m.left, m.known, m.renewed, m.fresh = row, time.Time{}, now, now, true
-	// It may have lost what it had applied before: what it says now counts.
-	m.applied, m.reports = 0, nil
-	t.advance(m, r.Applied, now)
-	t.change(m, ChangeJoined)
-	return nil
+// Terms are what a member is told with its lease.
+type Terms struct {
+	Drain       bool // it is to say that it is not ready
+	ReportEvery time.Duration
 }
 
-// arriving is the node's member, a new one when it has none, and takes back that it left.
-func (t *Tracker) arriving(r *controllog.Renew) *member {
+// Grant gives the node that has sent r a lease. It is asked last, when the head for the answer has been read.
+// Errors: ErrUnknown for one that is no member (any more), those of the store.
+//
+// INVARIANT: the row of this registration is in PostgreSQL, and stays there until the lease is over, since what
+// could remove it waits for that from the note on which the grant relies: see member.over. So each purge that is
+// registered meanwhile counts the member, and one registered before is covered by the head or counts it too.
+func (t *Tracker) Grant(ctx context.Context, r *controllog.Renew) (Terms, error) {
+	terms, err := t.grant(r)
+	if !errors.Is(err, errUnconfirmed) {
+		return terms, err
+	}
+	if err := t.save(ctx, func() bool { return t.confirmed(r) }); err != nil {
+		return Terms{}, err
+	}
+	return t.grant(r)
+}
+
+func (t *Tracker) grant(r *controllog.Renew) (Terms, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, now := t.mu.members[r.Node], t.now()
+	switch {
+	case !m.is(r):
+		return Terms{}, ErrUnknown
+	case now.Sub(m.confirmed) > confirmTime:
+		m.fresh = true // also when a save of this renewal has failed
+		return Terms{}, errUnconfirmed
+	}
+	m.leased = now
+	t.believe(m, r.Applied, now)
+	every := time.Duration(len(t.mu.members)) * reportCost
+	return Terms{
+		Drain:       m.row.State == postgres.MemberLeaving,
+		ReportEvery: min(max(every, controllog.MinReportInterval), controllog.ReportInterval),
+	}, nil
+}
+
+// confirmed reports whether nothing is to be waited for.
+func (t *Tracker) confirmed(r *controllog.Renew) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m := t.mu.members[r.Node]
-	if m == nil {
-		return &member{}
-	}
-	m.left = time.Time{}
-	return m
+	return !m.is(r) || t.now().Sub(m.confirmed) <= confirmTime
 }
 
-// Leave takes that the node has drained: purges do not wait for it any more. Its row is removed a moment
-// later, unless it joins again.
-func (t *Tracker) Leave(node string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m := t.mu.members[node]
-	if m == nil || !m.left.IsZero() {
-		return
+// believe takes what a member has applied, by its own word or by what another control node knows. The mutex is
+// held.
+//
+// INVARIANT: an epoch that this node has not seen counts for nothing, not even for what lies below it: a node on a
+// branch of the log that was lost has applied other entries. One that is only quicker than this node is believed
+// when its lease is granted, with a head that this node has seen.
+func (t *Tracker) believe(m *member, epoch uint64, at time.Time) {
+	if epoch >= m.doubt && epoch <= t.mu.seen.newest() {
+		t.advance(m, epoch, at)
 	}
-	m.left = t.now()
-	t.gone(node)
-	t.change(m, ChangeLeft)
 }
 
-// Remove ends the membership of a node that is fenced: it will not come back, or will join again. Errors:
-// ErrLive, ErrUnknown.
-func (t *Tracker) Remove(node string) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m := t.mu.members[node]
-	switch {
-	case m == nil || !m.left.IsZero():
-		return ErrUnknown
-	case t.state(m).Lease != LeaseFenced:
-		return ErrLive
-	}
-	m.left = t.now()
-	t.gone(node)
-	t.change(m, ChangeLeft)
-	return nil
-}
-
-// advance notes a report and what it completes. The mutex is held.
+// advance notes what a member has applied and what that completes. The mutex is held.
 func (t *Tracker) advance(m *member, epoch uint64, at time.Time) {
 	before := m.applied
 	m.advance(epoch, at)
@@ -119,54 +120,12 @@ func (t *Tracker) advance(m *member, epoch uint64, at time.Time) {
 	}
 }
 
-// merge takes rows: of members that joined elsewhere, and what was applied as others know. The mutex is
-// held.
-func (t *Tracker) merge(rows []postgres.Member) {
-	now := t.now()
-	for _, row := range rows {
-		m := t.mu.members[row.Node]
-		if m == nil {
-			m = &member{known: now}
-			t.mu.members[row.Node] = m
-		}
-		if row.Seen.After(m.row.Seen) && !m.saved && t.mu.loaded {
-			m.renewed, m.granted = now, now // at another control node
-		}
-		m.row = row
-		t.advance(m, row.Applied, now)
-	}
-	t.mu.loaded = true
-}
-
-// forget drops members without a row, other than those that joined after the rows were read. The mutex is
-// held.
-func (t *Tracker) forget(rows []postgres.Member, began time.Time) {
-	present := make(map[string]bool, len(rows))
-	for _, row := range rows {
-		present[row.Node] = true
-	}
-	for node, m := range t.mu.members {
-		if !present[node] && m.known.Before(began) {
-			delete(t.mu.members, node)
-			t.gone(node)
-			t.change(m, ChangeLeft)
-		}
-	}
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
-// Distrust takes back what a node said that it has applied, which the log has not: nothing counts as applied
-// until it reports again.
-func (t *Tracker) Distrust(node string) {
+// Distrust takes back what a node that was ahead of the log has applied: it is on a branch that was lost, and
+// counts as having applied nothing until it says that it has reached head, which is above the branch.
+func (t *Tracker) Distrust(r *controllog.Renew, head uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m := t.mu.members[node]; m != nil {
-		m.applied, m.reports = 0, nil
+	if m := t.mu.members[r.Node]; m.is(r) {
+		m.applied, m.reports, m.doubt = 0, nil, head
 	}
 }

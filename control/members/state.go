@@ -64,7 +64,7 @@ func (t *Tracker) state(m *member) State {
 	if at, lacking := t.mu.seen.at(m.applied + 1); lacking {
 		s.Lag = now.Sub(at)
 	}
-	if s.Lag > controllog.FenceTime || now.Sub(later(m.granted, m.known)) > controllog.FenceTime {
+	if s.Lag > controllog.FenceTime || now.Sub(later(m.leased, m.elsewhere)) > controllog.FenceTime {
 		s.Lease = LeaseFenced
 	}
 	return s

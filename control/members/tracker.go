@@ -14,16 +14,17 @@ const (
 	// refreshInterval is how often what was reported is shared with other control nodes, and theirs read.
 	refreshInterval = time.Second
 
+	// confirmTime is how old the last note in a member's row may be when it is granted a lease. Refreshes keep it
+	// younger; where they are late, the grant waits for one. The longer it is, the longer a process waits for the
+	// name of one that has died.
+	confirmTime = 1250 * time.Millisecond
+
 	// warnAfter is how many refreshes fail before the log has a line of it: a start takes a moment.
 	warnAfter = 3
 
 	// dropInterval is how often members are dropped that were silent for dropAfter.
 	dropInterval = time.Minute
 	dropAfter    = 24 * time.Hour
-
-	// rejoinAfter is how long a member may be silent and go on without joining again. It is far below
-	// dropAfter, so that no control node takes one for a member that another has dropped.
-	rejoinAfter = time.Hour
 )
 
 // Errors of a Tracker.
@@ -33,28 +34,31 @@ var (
 	// ErrUnknown: there is no such member.
 	ErrUnknown = errors.New("no such member")
 	// ErrLive: the member may hold a lease.
-	ErrLive = errors.New("the node is not fenced: stop it first, and it leaves by itself")
+	ErrLive = errors.New("the node may hold a lease: stop it, and it leaves by itself, or is forgotten a few seconds after it was heard last")
 )
 
 // Store keeps the members' rows.
 type Store interface {
-	Join(ctx context.Context, m postgres.Member) error
-	Leave(ctx context.Context, node string) error
+	Join(ctx context.Context, m postgres.Member, over *postgres.Member) (postgres.Member, error)
+	Leave(ctx context.Context, node, instance string, registered time.Time) error
+	Remove(ctx context.Context, m postgres.Member) error
 	Members(ctx context.Context) ([]postgres.Member, error)
 	SetMemberState(ctx context.Context, node, state string) error
-	SaveApplied(ctx context.Context, applied map[string]uint64) error
-	DropMembers(ctx context.Context, olderThan time.Duration) (nodes []string, err error)
+	SaveRenewals(ctx context.Context, renewals []postgres.Renewal) (map[string]postgres.SavedRenewal, error)
+	DropMembers(ctx context.Context, olderThan time.Duration, silent []postgres.Member) (nodes []string, err error)
 }
 
 // Tracker knows the members and what each has applied. Its methods are safe for concurrent use.
 type Tracker struct {
-	store Store
-	log   *slog.Logger
-	now   func() time.Time
+	store  Store
+	log    *slog.Logger
+	now    func() time.Time
+	saving chan struct{} // holds one while renewals are saved
 
 	mu struct {
 		sync.Mutex
-		loaded      bool // the rows have been read once
+		order       uint64 // see next
+		loaded      uint64 // the order of the rows that were read last, as a whole; 0: they were not yet
 		members     map[string]*member
 		seen        seen
 		watches     []*Watch // that are not complete, by epoch
@@ -66,13 +70,20 @@ type Tracker struct {
 
 // New returns a tracker; Run makes it work.
 func New(store Store, log *slog.Logger) *Tracker {
-	t := &Tracker{store: store, log: log, now: time.Now}
+	t := &Tracker{store: store, log: log, now: time.Now, saving: make(chan struct{}, 1)}
 	if log == nil {
 		t.log = slog.New(slog.DiscardHandler)
 	}
 	t.mu.members = make(map[string]*member)
 	t.mu.subscribers = make(map[int]func(Change))
 	return t
+}
+
+// next orders what is read and written: what is numbered before a statement begins is older than what is
+// numbered after another one has ended. The mutex is held.
+func (t *Tracker) next() uint64 {
+	t.mu.order++
+	return t.mu.order
 }
 
 // Saw takes that this node has seen the log through epoch. Calls are in order; at is not before the newest
@@ -94,7 +105,7 @@ func (t *Tracker) Run(ctx context.Context, ready func()) error {
 		err := t.refresh(ctx)
 		if err == nil && t.now().Sub(dropped) >= dropInterval {
 			dropped = t.now()
-			_, err = t.store.DropMembers(ctx, dropAfter)
+			_, err = t.store.DropMembers(ctx, dropAfter, t.silent())
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -125,75 +136,15 @@ func (t *Tracker) logChange(err error) {
 	t.log.Info("the members' rows can be read and written again")
 }
 
-// refresh writes what was reported here, removes who has left, and reads all rows.
-func (t *Tracker) refresh(ctx context.Context) error {
-	applied, left := t.unsaved()
-	if len(applied) > 0 {
-		if err := t.store.SaveApplied(ctx, applied); err != nil {
-			return err
-		}
-	}
-	for _, node := range left {
-		if err := t.remove(ctx, node); err != nil {
-			return err
-		}
-	}
-	began := t.now()
-	rows, err := t.store.Members(ctx)
-	if err != nil {
-		return err
-	}
+// silent are the members that hold no lease and have not been heard of lately.
+func (t *Tracker) silent() []postgres.Member {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.merge(rows)
-	t.forget(rows, began)
-	return nil
-}
-
-// unsaved are the epochs of those that renewed since the last call, and who has left for a while.
-func (t *Tracker) unsaved() (applied map[string]uint64, left []string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	applied = make(map[string]uint64)
-	for node, m := range t.mu.members {
-		m.saved = m.fresh
-		switch {
-		case !m.left.IsZero() && t.now().Sub(m.left) >= refreshInterval:
-			left = append(left, node)
-		case m.fresh:
-			applied[node] = m.applied
-			m.fresh = false
+	var rows []postgres.Member
+	for _, m := range t.mu.members {
+		if row, free := t.free(m); free {
+			rows = append(rows, row)
 		}
 	}
-	return applied, left
-}
-
-// remove ends the membership of one that has left, unless it came back meanwhile.
-//
-// INVARIANT: joining and removing one node exclude each other. The row of one that has just joined would
-// be removed otherwise, and purges complete without it.
-func (t *Tracker) remove(ctx context.Context, node string) error {
-	t.mu.Lock()
-	m := t.mu.members[node]
-	t.mu.Unlock()
-	if m == nil {
-		return nil
-	}
-	m.joining.Lock()
-	defer m.joining.Unlock()
-	t.mu.Lock()
-	back := m.left.IsZero()
-	t.mu.Unlock()
-	if back {
-		return nil
-	}
-	if err := t.store.Leave(ctx, node); err != nil && !errors.Is(err, postgres.ErrNotFound) {
-		return err
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !m.left.IsZero() {
-		delete(t.mu.members, node)
-	}
-	return nil
+	return rows
 }

@@ -67,15 +67,32 @@ func refresh(t testing.TB, tr *Tracker) {
 	}
 }
 
-func renewal(node string, applied uint64) *controllog.Renew {
-	return &controllog.Renew{Node: node, Tier: "edge", Region: "r1", Applied: applied}
+// renewal is what the first process of a node says.
+func renewal(node string, applied uint64) *controllog.Renew { return said(node, "first", applied) }
+
+func said(node, instance string, applied uint64) *controllog.Renew {
+	return &controllog.Renew{Node: node, Tier: "edge", Region: "r1", Addr: instance, Instance: instance, Applied: applied}
 }
 
 func join(t testing.TB, tr *Tracker, node string, applied uint64) {
 	t.Helper()
-	if err := tr.Join(t.Context(), renewal(node, applied)); err != nil {
+	joinAs(t, tr, renewal(node, applied))
+}
+
+func joinAs(t testing.TB, tr *Tracker, r *controllog.Renew) {
+	t.Helper()
+	if err := tr.Join(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func grant(t testing.TB, tr *Tracker, r *controllog.Renew) Terms {
+	t.Helper()
+	terms, err := tr.Grant(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return terms
 }
 
 func watch(t testing.TB, tr *Tracker, epoch uint64) *Watch {
@@ -117,7 +134,7 @@ func TestTracker_CompleteWhenAllHaveApplied(t *testing.T) {
 	tr.Report(renewal("b", 10))
 	expect(t, w, "pending a:applied b:pending")
 	c.pass(4 * time.Millisecond)
-	tr.Report(renewal("b", 12))
+	tr.Report(renewal("b", 11))
 	tr.Report(renewal("b", 9)) // was overtaken
 	expect(t, w, "complete a:applied b:applied")
 	select {
@@ -186,8 +203,8 @@ func TestTracker_RestartIsNotTooEarly(t *testing.T) {
 func TestTracker_Joiners(t *testing.T) {
 	store := openStore(t)
 	tr, c := track(t, store)
-	join(t, tr, "a", 11)
 	tr.Saw(11, c.now())
+	join(t, tr, "a", 11)
 	before := watch(t, tr, 11)
 	join(t, tr, "b", 3) // its head read covers 11: it applies that before it serves
 	expect(t, before, "complete a:applied")
@@ -207,23 +224,11 @@ func TestTracker_Joiners(t *testing.T) {
 
 func TestTracker_JoiningAgainForgetsWhatWasApplied(t *testing.T) {
 	tr, c := track(t, openStore(t))
+	tr.Saw(20, c.now())
 	join(t, tr, "a", 10)
 	tr.Report(renewal("a", 20))
 	join(t, tr, "a", 5)
-	tr.Saw(20, c.now())
 	expect(t, watch(t, tr, 20), "pending a:pending")
-}
-
-func TestTracker_Distrust(t *testing.T) {
-	tr, c := track(t, openStore(t))
-	join(t, tr, "a", 10)
-	tr.Report(renewal("a", 1000))
-	tr.Distrust("a")
-	tr.Saw(20, c.now())
-	w := watch(t, tr, 20)
-	expect(t, w, "pending a:pending")
-	tr.Report(renewal("a", 20))
-	expect(t, w, "complete a:applied")
 }
 
 func TestTracker_Leaving(t *testing.T) {
@@ -234,13 +239,12 @@ func TestTracker_Leaving(t *testing.T) {
 	join(t, tr, "c", 10)
 	tr.Saw(11, c.now())
 	w := watch(t, tr, 11)
-	tr.Leave("a")
-	tr.Leave("b")
+	tr.Leave(renewal("a", 10))
+	tr.Leave(renewal("b", 10))
 	tr.Report(renewal("c", 11))
 	expect(t, w, "complete a:fenced b:fenced c:applied")
 	expect(t, watch(t, tr, 11), "complete a:fenced b:fenced c:applied")
-	join(t, tr, "b", 11) // it was only restarted
-	c.pass(2 * refreshInterval)
+	joinAs(t, tr, said("b", "second", 11)) // it was only restarted
 	refresh(t, tr)
 	tr.Saw(12, c.now())
 	expect(t, watch(t, tr, 12), "pending b:pending c:pending")
@@ -256,18 +260,19 @@ func TestTracker_Leaving(t *testing.T) {
 func TestTracker_WhoMustJoin(t *testing.T) {
 	tr, c := track(t, openStore(t))
 	join(t, tr, "a", 10)
-	for what, r := range map[string]*controllog.Renew{"a stranger": renewal("x", 10), "another tier": {Node: "a", Tier: "regional"}} {
+	for what, r := range map[string]*controllog.Renew{
+		"a stranger": renewal("x", 10), "another tier": {Node: "a", Tier: "regional", Instance: "first"}, "another process": said("a", "second", 10),
+	} {
 		if got := tr.Report(r); got != Unknown {
 			t.Errorf("%s: %v", what, got)
 		}
+		if _, err := tr.Grant(t.Context(), r); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s is granted a lease: %v", what, err)
+		}
 	}
-	c.pass(rejoinAfter)
+	c.pass(dropAfter / 2)
 	if got := tr.Report(renewal("a", 10)); got != Known {
-		t.Errorf("after an hour: %v", got)
-	}
-	c.pass(rejoinAfter + 1)
-	if got := tr.Report(renewal("a", 10)); got != Unknown {
-		t.Errorf("after more: %v", got)
+		t.Errorf("after half a day: %v", got)
 	}
 }
 
@@ -298,9 +303,9 @@ func TestTracker_TellsWhatHappens(t *testing.T) {
 	tr.tell()
 	tr.Report(renewal("a", 10))
 	tr.tell() // heard, but without a lease
-	tr.Terms("a")
+	grant(t, tr, renewal("a", 10))
 	tr.tell()
-	tr.Leave("a")
+	tr.Leave(renewal("a", 10))
 	tr.tell()
 	if got := fmt.Sprint(told); got != "[joined a fenced a back a left a]" {
 		t.Error(got)
@@ -315,9 +320,9 @@ func TestTracker_TellsWhatHappens(t *testing.T) {
 
 func TestTracker_States(t *testing.T) {
 	tr, c := track(t, openStore(t))
+	tr.Saw(10, c.now())
 	join(t, tr, "a", 10)
 	join(t, tr, "b", 10)
-	tr.Saw(10, c.now())
 	c.pass(time.Second)
 	tr.Saw(11, c.now())
 	c.pass(time.Second)
@@ -327,7 +332,7 @@ func TestTracker_States(t *testing.T) {
 	if states := tr.Members(); states[0].Lease != LeaseFenced {
 		t.Errorf("a, which was heard but got no lease: %+v", states[0])
 	}
-	tr.Terms("a")
+	grant(t, tr, renewal("a", 11))
 	states := tr.Members()
 	if len(states) != 2 || states[0].Lag != time.Second || states[0].Lease != LeaseLive || states[0].Applied != 11 {
 		t.Errorf("a: %+v", states)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/control/postgres"
 	"tiercache/shared/controllog"
 )
 
@@ -36,20 +37,21 @@ func (t *Tracker) Watch(ctx context.Context, epoch uint64, since time.Time) (*Wa
 	if t.newest() < epoch {
 		return nil, fmt.Errorf("%w: %d", ErrNotSeen, epoch)
 	}
+	order := t.begin()
 	rows, err := t.store.Members(ctx)
 	if err != nil {
 		return nil, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.merge(rows)
+	t.merge(rows, order)
 	at, _ := t.mu.seen.at(epoch)
 	if since.IsZero() {
 		since = at
 	}
 	w := &Watch{tracker: t, epoch: epoch, since: since, fenceAt: at.Add(controllog.FenceTime), done: make(chan struct{})}
-	for _, row := range rows {
-		w.nodes = append(w.nodes, w.receipt(t.mu.members[row.Node]))
+	for i := range rows {
+		w.nodes = append(w.nodes, w.receipt(&rows[i]))
 	}
 	slices.SortFunc(w.nodes, func(a, b client.Receipt) int { return strings.Compare(a.Node, b.Node) })
 	for i := range w.nodes {
@@ -68,15 +70,16 @@ func (t *Tracker) Watch(ctx context.Context, epoch uint64, since time.Time) (*Wa
 
 func byEpoch(w *Watch, epoch uint64) int { return cmp.Compare(w.epoch, epoch) }
 
-// receipt is what the member makes of the epoch now. The mutex is held.
-func (w *Watch) receipt(m *member) client.Receipt {
-	now := w.tracker.now()
-	r := client.Receipt{Node: m.row.Node, Tier: m.row.Tier, Region: m.row.Region, State: client.StatePending}
+// receipt is what the member of that row makes of the epoch now. One that is no member any more has left, or
+// cannot hold a lease. The mutex is held.
+func (w *Watch) receipt(row *postgres.Member) client.Receipt {
+	now, m := w.tracker.now(), w.tracker.mu.members[row.Node]
+	r := client.Receipt{Node: row.Node, Tier: row.Tier, Region: row.Region, State: client.StatePending}
 	switch {
-	case m.applied >= w.epoch:
+	case m != nil && m.applied >= w.epoch:
 		r.State = client.StateApplied
 		r.MS = w.ms(m.appliedAt(w.epoch))
-	case !m.left.IsZero(), !now.Before(w.fenceAt):
+	case m == nil, !m.left.IsZero(), !now.Before(w.fenceAt):
 		r.State = client.StateFenced
 		r.MS = w.ms(now)
 	}

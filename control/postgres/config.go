@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tiercache/shared/schema"
 )
 
 // Config of a Store. Zero durations and counts mean the defaults.
@@ -74,9 +76,9 @@ func (c Config) Validate() error {
 // pool is the configuration of the connections. Their own time limits stop a statement that the server
 // goes on with after its client has given up.
 func (c Config) pool() (*pgxpool.Config, error) {
-	p, err := pgxpool.ParseConfig(c.URL)
+	p, err := schema.ParseLocation(c.URL)
 	if err != nil {
-		return nil, fmt.Errorf("postgres_url: %w", err) // the parser leaves the password out
+		return nil, fmt.Errorf("postgres_url: %w", err)
 	}
 	p.MaxConns = int32(max(1, min(c.MaxConns, 1000)))
 	p.PingTimeout = readTimeout

@@ -83,6 +83,27 @@ func TestSequence_IdleCostsTheSameWhateverThereWas(t *testing.T) {
 	}
 }
 
+// A backlog that fills its last batch exactly leaves nothing that is to be passed at each lookup.
+func TestSequence_AJustFullBatchLeavesNothingToPass(t *testing.T) {
+	const batch = 5000
+	s := open(t, Config{MaxConns: 1})
+	execute(t, s, "ALTER TABLE tiercache.outbox SET (autovacuum_enabled = false)")
+	poll1(t, s, 0)
+	conn := connect(t, s)
+	exec(t, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+	exec(t, conn, "SELECT count(*) FROM tiercache.log") // so that dead rows stay
+	execute(t, s, insert, "x", 4*batch)
+	for range 4 {
+		execute(t, s, "SELECT FROM tiercache.sequence($1)", batch)
+	}
+	if got := pages(t, s); got > 60 { // 500 and more if it has to pass them
+		t.Errorf("the next sequence() looks at %d pages", got)
+	}
+	if left := value[int](t, s, "SELECT count(*) FROM tiercache.outbox"); left != 0 {
+		t.Errorf("%d rows are left", left)
+	}
+}
+
 func BenchmarkPoll_Idle(b *testing.B) {
 	for name, arrange := range situations(200_000) {
 		b.Run(name, func(b *testing.B) {

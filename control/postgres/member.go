@@ -2,34 +2,89 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Join makes a node a member, or registers it anew with what it says of itself now. The times are the
-// database's.
-func (s *Store) Join(ctx context.Context, m Member) error {
+// memberColumns are what scanMember reads.
+const memberColumns = `node, tier, region, addr, instance, registered_at, seen_at, applied, state`
+
+func scanMember(row pgx.CollectableRow) (m Member, err error) {
+	var applied int64
+	err = row.Scan(&m.Node, &m.Tier, &m.Region, &m.Addr, &m.Instance, &m.Registered, &m.Seen, &applied, &m.State)
+	m.Applied = uint64(applied)
+	return m, err
+}
+
+// Join makes a node a member, or registers its process anew with what it says of itself now. When another process
+// has the name, it takes the row of over: that process as it was last seen, or whenever it was seen if over.Seen is
+// zero; nil: of nobody. The row as it stands then is returned: another Instance than that of m means that the name
+// was not free. The times are the database's.
+//
+// INVARIANT: a row is taken only in the state in which the caller has seen it. Each sign of life of its process
+// changes seen_at, and so does each new registration, by whichever control node.
+func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, err error) {
 	if m.Node == "" {
-		return fmt.Errorf("%w: a member has a name", ErrInvalid)
+		return row, fmt.Errorf("%w: a member has a name", ErrInvalid)
+	}
+	var process *string
+	var seen *time.Time
+	if over != nil {
+		process = &over.Instance
+		if !over.Seen.IsZero() {
+			seen = &over.Seen
+		}
+	}
+	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `INSERT INTO tiercache.members AS m (node, tier, region, addr, instance, registered_at, seen_at, applied)
+			VALUES ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp(), $6)
+			ON CONFLICT (node) DO UPDATE SET tier = excluded.tier, region = excluded.region, addr = excluded.addr, instance = excluded.instance,
+				registered_at = clock_timestamp(), seen_at = clock_timestamp(), applied = excluded.applied, state = excluded.state
+			WHERE m.instance = excluded.instance OR m.instance = $7 AND ($8::timestamptz IS NULL OR m.seen_at = $8)
+			RETURNING `+memberColumns,
+			m.Node, m.Tier, m.Region, m.Addr, m.Instance, int64(m.Applied), process, seen)
+		if err != nil {
+			return err
+		}
+		row, err = pgx.CollectExactlyOneRow(rows, scanMember)
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		// The conflict has locked the row: it stays.
+		rows, err = tx.Query(ctx, `SELECT `+memberColumns+` FROM tiercache.members WHERE node = $1`, m.Node)
+		if err != nil {
+			return err
+		}
+		row, err = pgx.CollectExactlyOneRow(rows, scanMember)
+		return err
+	})
+	return row, err
+}
+
+// Leave removes the member that this process of the node is, and only the registration of that time unless
+// registered is zero. One that is not there is no error.
+func (s *Store) Leave(ctx context.Context, node, instance string, registered time.Time) error {
+	var at *time.Time
+	if !registered.IsZero() {
+		at = &registered
 	}
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO tiercache.members (node, tier, region, addr, registered_at, seen_at, applied)
-			VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), $5)
-			ON CONFLICT (node) DO UPDATE SET tier = excluded.tier, region = excluded.region, addr = excluded.addr,
-				registered_at = excluded.registered_at, seen_at = excluded.seen_at, applied = excluded.applied, state = excluded.state`,
-			m.Node, m.Tier, m.Region, m.Addr, int64(m.Applied))
+		_, err := tx.Exec(ctx, `DELETE FROM tiercache.members
+			WHERE node = $1 AND instance = $2 AND ($3::timestamptz IS NULL OR registered_at = $3)`, node, instance, at)
 		return err
 	})
 }
 
-// Leave removes a member; one that is not there is no error.
-func (s *Store) Leave(ctx context.Context, node string) error {
+// Remove removes a member that was not heard of since it was last read. Errors: ErrConflict when it was.
+func (s *Store) Remove(ctx context.Context, m Member) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM tiercache.members WHERE node = $1`, node)
+		tag, err := tx.Exec(ctx, `DELETE FROM tiercache.members WHERE node = $1 AND registered_at = $2 AND seen_at = $3`, m.Node, m.Registered, m.Seen)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = fmt.Errorf("%w: %s was heard of meanwhile", ErrConflict, m.Node)
+		}
 		return err
 	})
 }
@@ -47,40 +102,64 @@ func (s *Store) SetMemberState(ctx context.Context, node, state string) error {
 
 // Members lists the members by name.
 func (s *Store) Members(ctx context.Context) ([]Member, error) {
-	return many(ctx, s, func(row pgx.CollectableRow) (m Member, err error) {
-		var applied int64
-		err = row.Scan(&m.Node, &m.Tier, &m.Region, &m.Addr, &m.Registered, &m.Seen, &applied, &m.State)
-		m.Applied = uint64(applied)
-		return m, err
-	}, `SELECT node, tier, region, addr, registered_at, seen_at, applied, state FROM tiercache.members ORDER BY node`)
+	return many(ctx, s, scanMember, `SELECT `+memberColumns+` FROM tiercache.members ORDER BY node`)
 }
 
-// SaveApplied keeps what members have reported and that they were heard of. Nodes that are not members are
-// left out, and an epoch never goes back.
-func (s *Store) SaveApplied(ctx context.Context, applied map[string]uint64) error {
-	if len(applied) == 0 {
-		return nil
+// SaveRenewals keeps what members have reported and that they were heard of. Registrations that are no more are
+// left out, and an epoch never goes back. It returns those that were there, by node.
+func (s *Store) SaveRenewals(ctx context.Context, renewals []Renewal) (map[string]SavedRenewal, error) {
+	if len(renewals) == 0 {
+		return nil, nil
 	}
-	nodes := slices.Sorted(maps.Keys(applied))
-	epochs := make([]int64, len(nodes))
-	for i, node := range nodes {
-		epochs[i] = int64(applied[node])
+	nodes, registered, epochs := make([]string, len(renewals)), make([]time.Time, len(renewals)), make([]int64, len(renewals))
+	for i, r := range renewals {
+		nodes[i], registered[i], epochs[i] = r.Node, r.Registered, int64(r.Applied)
 	}
-	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	saved := make(map[string]SavedRenewal, len(renewals))
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		// Locked in one order, or two control nodes could wait for each other.
-		if _, err := tx.Exec(ctx, `SELECT FROM tiercache.members WHERE node = ANY ($1) ORDER BY node FOR UPDATE`, nodes); err != nil {
+		rows, err := tx.Query(ctx, `SELECT node, seen_at FROM tiercache.members WHERE node = ANY ($1) ORDER BY node FOR UPDATE`, nodes)
+		if err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `UPDATE tiercache.members m SET applied = greatest(m.applied, r.applied), seen_at = clock_timestamp()
-			FROM unnest($1::text[], $2::bigint[]) AS r (node, applied) WHERE m.node = r.node`, nodes, epochs)
+		var node string
+		var seen time.Time
+		before := make(map[string]time.Time, len(renewals))
+		if _, err := pgx.ForEachRow(rows, []any{&node, &seen}, func() error { before[node] = seen; return nil }); err != nil {
+			return err
+		}
+		rows, err = tx.Query(ctx, `UPDATE tiercache.members m SET applied = greatest(m.applied, r.applied), seen_at = clock_timestamp()
+			FROM unnest($1::text[], $2::timestamptz[], $3::bigint[]) AS r (node, registered, applied)
+			WHERE m.node = r.node AND m.registered_at = r.registered RETURNING m.node, m.seen_at`, nodes, registered, epochs)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&node, &seen}, func() error {
+			saved[node] = SavedRenewal{Before: before[node], Seen: seen}
+			return nil
+		})
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return saved, nil
 }
 
-// DropMembers removes the members that were not heard of for a time, and returns their names.
-func (s *Store) DropMembers(ctx context.Context, olderThan time.Duration) (nodes []string, err error) {
+// DropMembers removes those of silent that were not heard of for a time, nor since they were read, and returns their
+// names.
+func (s *Store) DropMembers(ctx context.Context, olderThan time.Duration, silent []Member) (nodes []string, err error) {
+	if len(silent) == 0 {
+		return nil, nil
+	}
+	names, seen := make([]string, len(silent)), make([]time.Time, len(silent))
+	for i, m := range silent {
+		names[i], seen[i] = m.Node, m.Seen
+	}
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `DELETE FROM tiercache.members WHERE seen_at < clock_timestamp() - make_interval(secs => $1) RETURNING node`, olderThan.Seconds())
+		rows, err := tx.Query(ctx, `DELETE FROM tiercache.members m USING unnest($2::text[], $3::timestamptz[]) AS r (node, seen)
+			WHERE m.node = r.node AND m.seen_at = r.seen AND m.seen_at < clock_timestamp() - make_interval(secs => $1) RETURNING m.node`,
+			olderThan.Seconds(), names, seen)
 		if err != nil {
 			return err
 		}

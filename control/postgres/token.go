@@ -32,12 +32,16 @@ func (s *Store) AddToken(ctx context.Context, t controllog.TokenChange, by Actor
 	return id, nil
 }
 
-// RevokeToken ends a token for good and returns the id of the entry that says so; to revoke it again makes
-// another entry. Errors: ErrNotFound, ErrUnavailable.
+// RevokeToken ends a token for good and returns the id of the entry that says so; of one that was revoked before
+// nothing is changed, and the id is empty. Errors: ErrNotFound, ErrUnavailable.
 func (s *Store) RevokeToken(ctx context.Context, tokenID string, by Actor) (id string, err error) {
 	err = s.writePolicy(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var revoked bool
+		if err := tx.QueryRow(ctx, `SELECT revoked_at IS NOT NULL FROM tiercache.tokens WHERE id = $1 FOR UPDATE`, tokenID).Scan(&revoked); err != nil || revoked {
+			return err
+		}
 		t := controllog.TokenChange{ID: tokenID, Revoked: true}
-		if err := tx.QueryRow(ctx, `UPDATE tiercache.tokens SET revoked_at = coalesce(revoked_at, clock_timestamp()), revoked_by = coalesce(revoked_by, $2)
+		if err := tx.QueryRow(ctx, `UPDATE tiercache.tokens SET revoked_at = clock_timestamp(), revoked_by = $2
 			WHERE id = $1 RETURNING name, hash, roles, services`, tokenID, by.Name).Scan(&t.Name, &t.Hash, &t.Roles, &t.Services); err != nil {
 			return err
 		}
@@ -50,6 +54,16 @@ func (s *Store) RevokeToken(ctx context.Context, tokenID string, by Actor) (id s
 		return "", fmt.Errorf("revoke token %s: %w", tokenID, err)
 	}
 	return id, nil
+}
+
+// TokenEpoch is the epoch of the newest entry about a token. ErrNotFound when there is none (yet).
+func (s *Store) TokenEpoch(ctx context.Context, tokenID string) (uint64, error) {
+	epoch, err := one(ctx, s, pgx.RowTo[int64], `SELECT epoch FROM tiercache.log
+		WHERE kind = 'token' AND coalesce(body->>'id', body->>'name') = $1 ORDER BY epoch DESC LIMIT 1`, tokenID)
+	if err != nil {
+		return 0, fmt.Errorf("epoch of token %s: %w", tokenID, err)
+	}
+	return uint64(epoch), nil
 }
 
 // Tokens lists all tokens, the revoked ones included, the newest first, at most 1000.

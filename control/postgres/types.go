@@ -61,9 +61,22 @@ type PurgeRecord struct {
 // Member is a node that has joined.
 type Member struct {
 	Node, Tier, Region, Addr string
+	Instance                 string    // of the process: each start has its own
 	Registered, Seen         time.Time // by PostgreSQL's clock
 	Applied                  uint64    // as last saved
 	State                    string    // MemberServing or MemberLeaving
+}
+
+// Renewal is what a member has reported: the registration of that time is meant, and no other of that name.
+type Renewal struct {
+	Node       string
+	Registered time.Time
+	Applied    uint64
+}
+
+// SavedRenewal is what became of a Renewal.
+type SavedRenewal struct {
+	Before, Seen time.Time // Member.Seen, before it was saved and since
 }
 
 // The states of members.

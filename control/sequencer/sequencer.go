@@ -147,6 +147,16 @@ func (s *Sequencer) OnTokens(handle func([]controllog.TokenChange)) {
 // Applied is the epoch through which this node has applied and published the log; 0 before it was loaded.
 func (s *Sequencer) Applied() uint64 { return s.head.Load() }
 
+// Services are the services that are active in what this node has applied; none before the log was loaded. The
+// documents must not be written to.
+func (s *Sequencer) Services() []controllog.ServiceChange {
+	replica := s.replica.Load()
+	if replica == nil {
+		return nil
+	}
+	return replica.Services()
+}
+
 // Run follows the log until ctx ends. It is ready at once: while PostgreSQL is away, health says so.
 func (s *Sequencer) Run(ctx context.Context, ready func()) error {
 	defer s.stop()

@@ -60,7 +60,7 @@ type NodeReceipt struct {
 	Tier   string `json:"tier"`
 	Region string `json:"region"`
 	State  string `json:"state"`
-	MS     int64  `json:"ms"` // from the commit until control knew
+	MS     int64  `json:"ms"` // from when control saw the write in the log until it knew
 }
 
 // Complete reports whether no node can serve what was there before the write and call it current.

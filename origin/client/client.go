@@ -32,6 +32,9 @@ var (
 	// ErrUnauthorized says that the origin does not accept the token; there is an *Error behind it.
 	ErrUnauthorized = errors.New("the origin refuses the token")
 
+	// ErrTimeout says that the origin did not answer within the request's own Timeout: a write may have happened.
+	ErrTimeout = errors.New("the origin did not answer in time")
+
 	// ErrStalled says that a body made no progress for stallTime.
 	ErrStalled = errors.New("nothing was sent or received for " + stallTime.String())
 )
@@ -95,10 +98,11 @@ func (c *Client) request(ctx context.Context, method, host, path, query string, 
 	return req, nil
 }
 
-// do sends req and returns a response with a status below 300, whose body the caller closes.
-// Errors: ErrUnreachable, ErrStalled, ErrUnauthorized, *Error, those of the request's context and its body.
-func (c *Client) do(req *http.Request) (*http.Response, error) {
-	watch, req := watched(req)
+// do sends req and returns a response with a status below 300, whose body the caller closes. The reply must come
+// within patience, which counts from when all was sent; 0: the usual time.
+// Errors: ErrUnreachable, ErrStalled, ErrTimeout, ErrUnauthorized, *Error, those of the request's context and its body.
+func (c *Client) do(req *http.Request, patience time.Duration) (*http.Response, error) {
+	watch, req := watched(req, patience)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		defer watch.stop()
@@ -122,7 +126,7 @@ func (c *Client) unanswered(watch *stall, req *http.Request, err error) error {
 	var network net.Error
 	switch {
 	case watch.over():
-		return fmt.Errorf("%s: %w", where, ErrStalled)
+		return fmt.Errorf("%s: %w", where, context.Cause(req.Context()))
 	case req.Context().Err() != nil:
 		return fmt.Errorf("%s: %w", where, context.Cause(req.Context()))
 	case errors.As(err, &network), errors.Is(err, io.EOF):
@@ -137,7 +141,7 @@ func advise(e *Error) error {
 	case http.StatusUnauthorized:
 		return fmt.Errorf("%w: give a token of this platform with --token, TIERCACHE_TOKEN or --data-dir: %w", ErrUnauthorized, e)
 	case http.StatusForbidden:
-		return fmt.Errorf("%w: use a token with the role that is missing: %w", ErrUnauthorized, e)
+		return fmt.Errorf("%w: use one that may: %w", ErrUnauthorized, e)
 	}
 	return e
 }

@@ -27,6 +27,7 @@ type PutRequest struct {
 	IfMatch    string            // entity tag or *; empty: no condition
 	IfNone     string            // If-None-Match; empty: no condition
 	Wait       time.Duration     // for the receipts of all nodes, up to api.MaxWait; 0: not at all
+	Timeout    time.Duration     // for the answer, once all was sent, above Wait; 0: the usual one
 }
 
 // waitQuery asks for receipts.
@@ -63,7 +64,7 @@ func (c *Client) Put(ctx context.Context, p PutRequest) (api.Written, error) {
 			req.Header.Set(name, value)
 		}
 	}
-	resp, err := c.do(req)
+	resp, err := c.do(req, p.Timeout)
 	if err != nil {
 		return api.Written{}, err
 	}
@@ -82,7 +83,7 @@ func (c *Client) Get(ctx context.Context, host, path string, version int64) (*ht
 	if err != nil {
 		return nil, err
 	}
-	return c.do(req)
+	return c.do(req, 0)
 }
 
 // DeleteRequest is one delete.
@@ -90,6 +91,7 @@ type DeleteRequest struct {
 	Host, Path string
 	IfMatch    string        // entity tag or *; empty: no condition
 	Wait       time.Duration // as in PutRequest
+	Timeout    time.Duration // as in PutRequest
 }
 
 // Delete removes an object.
@@ -102,7 +104,7 @@ func (c *Client) Delete(ctx context.Context, d DeleteRequest) (api.Removed, erro
 	if d.IfMatch != "" {
 		req.Header.Set("If-Match", d.IfMatch)
 	}
-	resp, err := c.do(req)
+	resp, err := c.do(req, d.Timeout)
 	if err != nil {
 		return removed, err
 	}
@@ -151,7 +153,7 @@ func (c *Client) listing(ctx context.Context, host, path, query string) (api.Lis
 	if err != nil {
 		return api.Listing{}, err
 	}
-	resp, err := c.do(req)
+	resp, err := c.do(req, 0)
 	if err != nil {
 		return api.Listing{}, err
 	}

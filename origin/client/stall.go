@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -13,24 +14,29 @@ import (
 const stallTime = 30 * time.Second
 
 // stall ends a request whose body makes no progress. What is waited for besides has limits of its own: connecting,
-// and the head of the reply.
+// and the head of the reply, unless the request has a shorter one.
 type stall struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	patience time.Duration // from when all was sent until the head of the reply; 0: headerTimeout
 
 	mu struct {
 		sync.Mutex
 		timer    *time.Timer
-		answered bool // the reply's head has come: how the request's body goes on does not matter
+		over     error // what it means that the timer has run down
+		answered bool  // the reply's head has come: how the request's body goes on does not matter
 	}
 }
 
 // watched returns the request that is watched in the place of req.
-func watched(req *http.Request) (*stall, *http.Request) {
-	w := &stall{}
+func watched(req *http.Request, patience time.Duration) (*stall, *http.Request) {
+	w := &stall{patience: patience}
 	w.ctx, w.cancel = context.WithCancelCause(req.Context())
-	w.mu.timer = time.AfterFunc(headerTimeout, func() { w.cancel(ErrStalled) })
+	w.mu.timer = time.AfterFunc(headerTimeout, w.end)
 	w.mu.timer.Stop() // until a body moves
+	if patience > 0 {
+		w.sent() // or nobody wants the body
+	}
 	req = req.WithContext(w.ctx)
 	if req.Body != nil && req.Body != http.NoBody {
 		req.Body = &upload{ReadCloser: req.Body, stall: w}
@@ -47,12 +53,38 @@ func (w *stall) expect(reply bool, within time.Duration) {
 	case within == 0:
 		w.mu.timer.Stop()
 	default:
+		w.mu.over = ErrStalled
 		w.mu.timer.Reset(within)
 	}
 }
 
+// sent gives the origin the time for its reply, now that all was sent.
+func (w *stall) sent() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.mu.answered:
+	case w.patience == 0:
+		w.mu.over = ErrStalled
+		w.mu.timer.Reset(headerTimeout)
+	default:
+		w.mu.over = fmt.Errorf("%w: not within %v", ErrTimeout, w.patience)
+		w.mu.timer.Reset(w.patience)
+	}
+}
+
+// end ends the request.
+func (w *stall) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancel(w.mu.over)
+}
+
 // over reports whether the watch has ended the request.
-func (w *stall) over() bool { return errors.Is(context.Cause(w.ctx), ErrStalled) }
+func (w *stall) over() bool {
+	err := context.Cause(w.ctx)
+	return errors.Is(err, ErrStalled) || errors.Is(err, ErrTimeout)
+}
 
 // stop ends the watch and releases its context.
 func (w *stall) stop() {
@@ -80,7 +112,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	u.stall.expect(false, 0)
 	n, err := u.ReadCloser.Read(p)
 	if err != nil {
-		u.stall.expect(false, headerTimeout) // the last part is on its way, and then the reply's head
+		u.stall.sent() // the last part is on its way, and then the reply's head
 		return n, err
 	}
 	u.stall.expect(false, stallTime)

@@ -184,3 +184,30 @@ func TestStall_OriginThatNeverAnswersIsUnreachable(t *testing.T) {
 		}
 	})
 }
+
+// A request's own time for the answer counts from when all was sent, however long that took, and when nothing is taken,
+// from the start.
+func TestTimeout_CountsFromWhenAllWasSent(t *testing.T) {
+	for what, c := range map[string]struct {
+		took func(*bufio.Reader)
+		want time.Duration
+	}{
+		"nothing is taken":   {func(*bufio.Reader) {}, 3 * time.Second},
+		"no answer is given": {func(r *bufio.Reader) { head(r) }, 3*time.Hour + 3*time.Second},
+	} {
+		talk(t, func(_ net.Conn, r *bufio.Reader) {
+			c.took(r)
+			if c.want > time.Hour {
+				untilGone(r)
+				return
+			}
+			time.Sleep(time.Minute)
+		}, func(t *testing.T, client *Client) {
+			began := time.Now()
+			_, err := client.Put(context.Background(), PutRequest{Host: "h", Path: "/x", Body: &typed{lines: 2}, Size: 10, Timeout: 3 * time.Second})
+			if took := time.Since(began); !errors.Is(err, ErrTimeout) || took != c.want {
+				t.Errorf("%s: %v after %v", what, err, took)
+			}
+		})
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"tiercache/origin/api"
 	"tiercache/origin/client"
+	"tiercache/shared/invalidation"
 )
 
 // Options of an import.
@@ -67,8 +68,8 @@ type importer struct {
 }
 
 // Run imports the tree. A file that cannot be read or is refused is a Failure and the rest goes on; an
-// origin that is away for long, or that refuses the token, ends the import with an error. To resume, run
-// it again.
+// origin that is away for long, or that refuses the token, ends the import with an error; the report is empty when
+// that was before the first file. To resume, run it again.
 func Run(ctx context.Context, c *client.Client, opts Options) (Report, error) {
 	for _, t := range opts.Tags {
 		if err := CheckTemplate(t); err != nil {
@@ -78,17 +79,17 @@ func Run(ctx context.Context, c *client.Client, opts Options) (Report, error) {
 	opts.Prefix = strings.TrimSuffix(opts.Prefix, "/")
 	root, err := os.OpenRoot(opts.Dir)
 	if err != nil {
-		return Report{}, err
+		return Report{}, fmt.Errorf("%w: name the folder whose files are to be stored", err)
 	}
 	defer func() { _ = root.Close() }() // read only
 	im := &importer{opts: opts, client: c, root: root}
 	items, err := im.walk(ctx)
 	if err != nil {
-		return im.mu.report, err
+		return Report{}, err
 	}
 	im.mu.report.Total = len(items) + im.mu.report.Failed
 	if im.there, err = list(ctx, c, opts); err != nil {
-		return im.mu.report, fmt.Errorf("list what is there: %w", err)
+		return Report{}, fmt.Errorf("list what is there: %w", err)
 	}
 	err = im.store(ctx, items)
 	return im.mu.report, err
@@ -164,7 +165,7 @@ func isFatal(err error) bool {
 		return answer.Status == http.StatusUnauthorized || answer.Status == http.StatusForbidden ||
 			answer.Status == http.StatusInsufficientStorage || answer.Status == http.StatusServiceUnavailable
 	}
-	return !errors.Is(err, errLocal)
+	return !errors.Is(err, errLocal) && !errors.Is(err, invalidation.ErrTag)
 }
 
 // list is what the origin has below the prefix.

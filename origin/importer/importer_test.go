@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 	"tiercache/origin/api"
 	"tiercache/origin/client"
+	"tiercache/shared/invalidation"
 )
 
 // fakeOrigin keeps what is put, by path as it was sent. The importer's own tests need no more; the real
@@ -135,12 +137,50 @@ func TestRun_PathsTypesAndTags(t *testing.T) {
 		t.Error("bodies differ")
 	}
 	o := f.objects["/p/a%20b/c%23d%3F.txt"]
-	if o.Fields["Surrogate-Key"] != "tree:a%20b c%23d%3F.txt.txt a%20b/c%23d%3F.txt" || o.Fields["Cache-Control"] != "public, max-age=3600" {
+	if o.Fields["Surrogate-Key"] != "tree:a%20b c#d?.txt.txt a%20b/c#d?.txt" || o.Fields["Cache-Control"] != "public, max-age=3600" {
 		t.Errorf("fields %v", o.Fields)
 	}
 	for path, want := range map[string]string{"/p/": "text/html", "/p/bin": "application/octet-stream", "/p/%C3%A9/%C3%BC": "text/plain; charset=utf-8", "/p/100%25.md": "text/markdown; charset=utf-8"} {
 		if got := f.objects[path].Fields["Content-Type"]; got != want {
 			t.Errorf("%s: type %q, want %q", path, got, want)
+		}
+	}
+}
+
+// A tag is one, whatever is in it, and finds its object by the same words as a purge.
+func TestRun_TagsAreThoseOfAPurge(t *testing.T) {
+	dir := tree(t, map[string]string{"Summer Sale, 50%/a [1].txt": "1", "none": "2", strings.Repeat("é", 120) + "/" + strings.Repeat("é", 120) + "/x": "3"})
+	f := newFakeOrigin(t)
+	r, err := run(t, f, Options{Dir: dir, Tags: []string{"Winter Sale", "{dir}", "{name}", "{ext}"}, Jobs: 1})
+	if err != nil || r.Stored != 2 || r.Failed != 1 || !errors.Is(r.Failures[0].Err, invalidation.ErrTag) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for path, words := range map[string][]string{
+		"/Summer%20Sale,%2050%25/a%20%5B1%5D.txt": {"Winter Sale", "Summer Sale, 50%", "a [1].txt", "txt"},
+		"/none": {"Winter Sale", ".", "none"},
+	} {
+		tags, err := invalidation.ParseTags(slices.Values([]string{f.objects[path].Fields["Surrogate-Key"]}), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, w := range words {
+			if words[i], err = invalidation.CanonicalTag(w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(tags, words) {
+			t.Errorf("%s has the tags %q, want %q", path, tags, words)
+		}
+	}
+}
+
+func TestRun_TellsNothingOfAnImportThatDidNotBegin(t *testing.T) {
+	f := newFakeOrigin(t)
+	f.Close()
+	dir := tree(t, map[string]string{"a": "1"})
+	for _, dir := range []string{dir, dir + "/nowhere", dir + "/a"} {
+		if r, err := run(t, f, Options{Dir: dir, Jobs: 1}); err == nil || !reflect.DeepEqual(r, Report{}) {
+			t.Errorf("%s: %+v, %v", dir, r, err)
 		}
 	}
 }
@@ -252,12 +292,12 @@ func TestRun_AFileThatShrinksIsAFailureOfThatFile(t *testing.T) {
 }
 
 func TestCheckTemplate(t *testing.T) {
-	for _, good := range []string{"x", "tree:{dir}", "{path}{ext}", "a}b"} {
+	for _, good := range []string{"x", "tree:{dir}", "{path}{ext}", "a}b", "Summer Sale"} {
 		if err := CheckTemplate(good); err != nil {
 			t.Errorf("%q: %v", good, err)
 		}
 	}
-	for _, bad := range []string{"", "a b", "{file}", "{dir", "{}"} {
+	for _, bad := range []string{"", "{file}", "{dir", "{}"} {
 		if err := CheckTemplate(bad); err == nil {
 			t.Errorf("%q passes", bad)
 		}

@@ -35,11 +35,15 @@ func (im *importer) put(ctx context.Context, it item) (sent bool, size int64, er
 	if err != nil {
 		return false, 0, fmt.Errorf("%w: %w", errLocal, err)
 	}
+	tags, err := tags(im.opts.Tags, it.file)
+	if err != nil {
+		return false, 0, err
+	}
 	want := stored{
 		digest:       hex.EncodeToString(sum),
 		contentType:  TypeOf(it.file, head),
 		cacheControl: im.opts.CacheControl,
-		tags:         tags(im.opts.Tags, it.file),
+		tags:         tags,
 	}
 	if im.there[it.path] == want {
 		return false, size, nil

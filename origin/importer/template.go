@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -12,11 +13,10 @@ import (
 // variables are what a tag template may name, in braces.
 func variables() []string { return []string{"path", "dir", "ext", "name"} }
 
-// CheckTemplate reports a template that names an unknown variable or that white space would split into
-// several tags.
+// CheckTemplate reports a template that is empty or names an unknown variable.
 func CheckTemplate(template string) error {
-	if template == "" || strings.ContainsAny(template, " \t\r\n") {
-		return fmt.Errorf("tag %q is empty or has white space, which separates tags", template)
+	if template == "" {
+		return errors.New("a tag is empty")
 	}
 	rest := template
 	for {
@@ -34,18 +34,16 @@ func CheckTemplate(template string) error {
 
 // tags fills in the templates for a file of the tree: {path} is its path below the tree, {dir} the
 // folder that it is in ("." for the tree itself), {name} its last part, {ext} what follows the name's
-// last dot. Values are percent-encoded, so that none is two tags.
-func tags(templates []string, file string) string {
+// last dot. What comes of a template is one tag, in the spelling of a purge of the same words; of one that
+// comes to nothing there is none. Errors: invalidation.ErrTag for one that is too long.
+func tags(templates []string, file string) (string, error) {
 	name := path.Base(file)
-	replacer := strings.NewReplacer(
-		"{path}", api.EscapePath(file),
-		"{dir}", api.EscapePath(path.Dir(file)),
-		"{name}", api.EscapePath(name),
-		"{ext}", api.EscapePath(strings.TrimPrefix(path.Ext(name), ".")),
-	)
-	filled := make([]string, len(templates))
-	for i, t := range templates {
-		filled[i] = replacer.Replace(t)
+	replacer := strings.NewReplacer("{path}", file, "{dir}", path.Dir(file), "{name}", name, "{ext}", strings.TrimPrefix(path.Ext(name), "."))
+	var filled []string
+	for _, t := range templates {
+		if tag := replacer.Replace(t); tag != "" {
+			filled = append(filled, tag)
+		}
 	}
-	return strings.Join(filled, " ")
+	return api.TagField(filled)
 }

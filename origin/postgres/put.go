@@ -94,10 +94,28 @@ func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest
 	return r, err
 }
 
+// addressLocks is the first half of the keys of the advisory locks of addresses: "tcob" in ASCII.
+const addressLocks = 0x74636f62
+
+// takeTurn waits until no other transaction writes to the address. Two addresses may share a turn.
+//
+// INVARIANT: a transaction has no transaction id before its turn has come, since sequence() gives epochs to what was
+// committed in the order of these ids. The lock of the row would not do: who has waited for it has an id, and may
+// have to wait once more, behind a transaction that has got a later id meanwhile.
+func takeTurn(ctx context.Context, tx pgx.Tx, a origin.Address) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, hashtext($2))`, addressLocks, a.Host+a.Path); err != nil {
+		return fmt.Errorf("wait for other writes of the object: %w", err)
+	}
+	return nil
+}
+
 // lockAddress creates the address' row if need be, locks it until the transaction ends and returns the
 // current version, nil when there is none. The update that changes nothing is there because a
 // conflicting insert alone would lock no row, and two creations would not see each other.
 func lockAddress(ctx context.Context, tx pgx.Tx, a origin.Address) (*origin.Object, error) {
+	if err := takeTurn(ctx, tx, a); err != nil {
+		return nil, err
+	}
 	var version *int64
 	err := tx.QueryRow(ctx, `INSERT INTO origin.objects AS o (host, path) VALUES ($1, $2)
 		ON CONFLICT (host, path) DO UPDATE SET version_id = o.version_id RETURNING version_id`, a.Host, a.Path).Scan(&version)
@@ -187,6 +205,9 @@ func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Condition
 
 // lockExisting locks the address' row if there is one and returns its current version, else nil.
 func lockExisting(ctx context.Context, tx pgx.Tx, a origin.Address) (*origin.Object, error) {
+	if err := takeTurn(ctx, tx, a); err != nil {
+		return nil, err
+	}
 	rows, err := tx.Query(ctx, `SELECT version_id FROM origin.objects WHERE host = $1 AND path = $2 FOR UPDATE`, a.Host, a.Path)
 	if err != nil {
 		return nil, fmt.Errorf("lock the object: %w", err)

@@ -34,8 +34,9 @@ const (
 	pendingBytes    = 4 << 20
 )
 
-// ErrDisconnected says that there is no connection to NATS at the moment, so that a message was not sent.
-var ErrDisconnected = errors.New("not connected to NATS")
+// ErrDisconnected says that there is no connection to NATS at the moment, or none that answers, so that a message was
+// not sent.
+var ErrDisconnected = errors.New("not connected to NATS, or it does not answer")
 
 // Config of a connection.
 type Config struct {
@@ -50,8 +51,8 @@ type Config struct {
 
 // Validate reports a setting that Connect would refuse.
 func (c Config) Validate() error {
-	if c.URL == "" {
-		return errors.New("bus: no NATS URL")
+	if err := ValidURL(c.URL); err != nil {
+		return fmt.Errorf("nats_url: %w", err)
 	}
 	if err := ValidName(c.Role); err != nil {
 		return fmt.Errorf("bus: role: %w", err)
@@ -66,8 +67,8 @@ type Bus struct {
 	log    *slog.Logger
 	health *runner.Component
 
-	// up says whether there is a connection. The library's own answer waits for a lock that it holds while it
-	// tries to reconnect, for seconds when the server accepts and says nothing.
+	// up says whether there is a connection to a server that answers. The library's own word for it waits for a lock
+	// that it holds while it tries to reconnect, for seconds when the server accepts and says nothing.
 	up atomic.Bool
 	// out holds what PublishLog was given until it is sent, since sending may wait for the same lock.
 	out  chan []byte
@@ -77,6 +78,7 @@ type Bus struct {
 	mu struct {
 		sync.Mutex
 		lastError string // logged already
+		link      link
 	}
 }
 
@@ -93,11 +95,11 @@ func Connect(_ context.Context, cfg Config) (*Bus, error) {
 		return nil, err
 	}
 	b.health.Fail("connecting")
-	b.conn, err = nats.Connect(cfg.URL, options...)
-	if err != nil {
-		return nil, fmt.Errorf("bus: connect: %w", err)
+	if b.conn, err = nats.Connect(cfg.URL, options...); err != nil {
+		return nil, fmt.Errorf("bus: connect: %w", withoutURL(err))
 	}
 	go b.send()
+	go b.watch()
 	return b, nil
 }
 
@@ -144,19 +146,19 @@ func (b *Bus) options(cfg Config) ([]nats.Option, error) {
 }
 
 func (b *Bus) connected(c *nats.Conn) {
-	b.up.Store(true)
-	b.health.OK("connected to " + c.ConnectedUrlRedacted())
-	b.log.Info("connected to NATS", "url", c.ConnectedUrlRedacted())
+	server := c.ConnectedUrlRedacted()
+	b.join(server)
+	b.log.Info("connected to NATS", "url", server)
 	b.forget()
 }
 
 // disconnected is called for a connection that was lost and for each attempt that failed.
 func (b *Bus) disconnected(c *nats.Conn, err error) {
-	b.up.Store(false)
 	if err == nil || c.IsClosed() {
+		b.up.Store(false)
 		return // our own Close
 	}
-	b.health.Fail(err.Error())
+	b.part(err.Error())
 	b.report("no connection to NATS, trying on", err)
 }
 
@@ -211,7 +213,7 @@ func (b *Bus) consume(subject, group string, handle nats.MsgHandler) (stop func(
 	return func() { _ = sub.Unsubscribe() }, nil // fails only when it or the connection is closed already
 }
 
-// Connected reports whether there is a connection at the moment.
+// Connected reports whether there is a connection at the moment, to a server that answers.
 func (b *Bus) Connected() bool { return b.up.Load() }
 
 // Flush waits until the server has read what was published before.

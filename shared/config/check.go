@@ -20,7 +20,9 @@ func check(node ast.Node, t reflect.Type) error {
 	if node == nil || node.Type() == ast.AliasType || node.Type() == ast.MergeKeyType {
 		return nil
 	}
+	_, entries := node.(ast.MapNode)
 	switch {
+	case entries && t.Kind() == reflect.Struct && len(structFields(t)) > 0: // a word would do as well for some types
 	case reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return checkText(node, t)
 	case isLeaf(t) && t.Kind() != reflect.Slice:

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -38,7 +40,13 @@ func (e *encoder) fields(v reflect.Value, depth int) {
 
 // value goes behind the key or the dash that is written already.
 func (e *encoder) value(v reflect.Value, depth int) {
+	if text, ok := word(v); ok {
+		e.out.WriteString(" " + scalar(reflect.ValueOf(text)) + "\n")
+		return
+	}
 	switch {
+	case v.Kind() == reflect.Map:
+		e.entries(v, depth)
 	case v.Kind() == reflect.Slice && v.Len() > 0:
 		for i := range v.Len() {
 			e.line(depth, "-")
@@ -57,6 +65,29 @@ func (e *encoder) value(v reflect.Value, depth int) {
 	default:
 		e.out.WriteString(" " + scalar(v) + "\n")
 	}
+}
+
+// entries writes a map from names to single values, in the order of the names.
+func (e *encoder) entries(v reflect.Value, depth int) {
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	e.out.WriteString("\n")
+	for _, key := range keys {
+		e.line(depth+1, scalar(key)+": "+scalar(v.MapIndex(key))+"\n")
+	}
+}
+
+// word is the text of a struct that is written as one word, if it is of such a type and has one now.
+func word(v reflect.Value) (text string, ok bool) {
+	if v.Kind() != reflect.Struct || !v.CanAddr() {
+		return "", false
+	}
+	m, ok := v.Addr().Interface().(encoding.TextMarshaler)
+	if !ok {
+		return "", false
+	}
+	b, err := m.MarshalText()
+	return string(b), err == nil
 }
 
 // element is a value behind a dash: the first field of a struct is in the line of the dash.

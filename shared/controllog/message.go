@@ -28,9 +28,13 @@ type Renew struct {
 	Addr    string `json:"addr"`
 	Applied uint64 `json:"applied"`
 	Nonce   string `json:"nonce"`
+	// Instance is drawn by each process at its start: two of one name are two, and a member is one of them.
+	Instance string `json:"instance"`
+	// Replaces is the instance of the process before, if the node knows that it has ended: its name is free at once.
+	Replaces string `json:"replaces,omitempty"`
 	// Join registers the node as a member before head is read. A node joins before it serves.
 	Join bool `json:"join,omitempty"`
-	// Leave removes it: it has drained.
+	// Leave removes it: it has drained. It is the last word of its process.
 	Leave bool `json:"leave,omitempty"`
 }
 
@@ -46,6 +50,8 @@ type RenewReply struct {
 	Drain bool `json:"drain,omitempty"`
 	// Refused says why there is no lease: RefusedUnknown, or a fault of control in words.
 	Refused string `json:"refused,omitempty"`
+	// Taken: it is refused since another process is the member of that name, and may hold a lease.
+	Taken bool `json:"taken,omitempty"`
 }
 
 // RefusedUnknown: the node is not a member (any more); it must join.

@@ -22,7 +22,7 @@ func (l *loop) message(b []byte) {
 
 // hear applies an entry, and those that waited for it, or lets it wait for the one before.
 func (l *loop) hear(e *controllog.Entry) {
-	l.target = max(l.target, e.Epoch)
+	l.heardOf(e.Epoch)
 	switch err := l.apply(*e); {
 	case err == nil:
 		l.applyEarly()
@@ -33,6 +33,22 @@ func (l *loop) hear(e *controllog.Entry) {
 		}
 		l.missing(e.Hint)
 	}
+}
+
+// heardOf takes that there is such an epoch.
+func (l *loop) heardOf(epoch uint64) {
+	l.target, l.sinceRenew, l.sinceFetch = max(l.target, epoch), max(l.sinceRenew, epoch), max(l.sinceFetch, epoch)
+}
+
+// aim takes where the log ended at some moment after an exchange had begun; since is the highest epoch that was heard
+// of since then otherwise.
+//
+// INVARIANT: an epoch that is above the head and was heard of before the exchange began is none of the log's: it was
+// on a branch that was lost, or never was. The node does not look for it any more. What was heard of later may be
+// newer than the head: it is looked for until it is applied.
+func (l *loop) aim(head, since uint64) {
+	l.target = max(head, since, l.f.Applied())
+	l.heardOf(head)
 }
 
 // missing makes what is missing be fetched: soon, or at once when it will not come by itself, but not before a
@@ -107,7 +123,7 @@ func (l *loop) fetch(ctx context.Context, now time.Time) {
 	// What a node that knows nothing lacks is shorter as an image; control may not have the rest any more.
 	whole := l.whole || after == 0 && l.empty && l.target > 0 && l.f.http != nil
 	r := &fetch{seq: l.seq, after: after, whole: whole, nats: l.natsUsable(now)}
-	l.fetching, l.fetchAt = true, time.Time{}
+	l.fetching, l.fetchAt, l.sinceFetch = true, time.Time{}, 0
 	l.f.stats.Fetches.Add(1)
 	l.exchanges.Go(func() {
 		l.f.retrieve(ctx, r)
@@ -166,10 +182,10 @@ func (l *loop) take(r *fetch) error {
 	if err != nil && !errors.Is(err, controllog.ErrReset) {
 		return err
 	}
-	if len(r.entries) == 0 {
-		// INVARIANT: head was read after the request had arrived. What was heard of before and is above it
-		// was lost.
-		l.target = max(r.head, l.f.Applied())
+	if len(r.entries) == 0 { // there are no more: this is where the log ended
+		l.aim(r.head, l.sinceFetch)
+	} else {
+		l.heardOf(r.head)
 	}
 	if !l.f.cfg.Member {
 		l.confirm(r.seq, r.head, r.via)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strings"
 	"time"
 
 	"tiercache/shared/bus"
@@ -47,8 +48,8 @@ func (c Config) Validate() error {
 		return nil
 	}
 	u, err := url.Parse(c.ControlURL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("control_url %q is not http://host:port", c.ControlURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Path, "@") {
+		return errors.New("control_url is not of the form http://host:port") // not repeated: it may carry a password
 	}
 	if c.TierToken == "" {
 		return errors.New("control_url needs tier_token_file")

@@ -48,6 +48,7 @@ type control struct {
 		fetches   int
 		images    int
 		refuse    string // what every renewal is told
+		taken     string // what one that is no member is told: that another process has its name
 		noFetch   bool   // fetches are refused
 		badNonce  bool
 		heads     []uint64 // what heads are answered, oldest first, before the true one
@@ -224,6 +225,8 @@ func (c *control) renew(payload []byte) []byte {
 	case request.Leave:
 		delete(c.mu.members, request.Node)
 		reply.Refused = "it has left"
+	case (request.Join || !known) && c.mu.taken != "":
+		reply.Refused, reply.Taken = c.mu.taken, true
 	case request.Join && c.mu.refuse == "", known:
 		c.mu.members[request.Node] = request
 	case c.mu.refuse == "":

@@ -59,7 +59,10 @@ var errRefused = errors.New("control refuses")
 func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	request := controllog.Renew{
 		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
-		Applied: r.applied, Nonce: rand.Text(), Join: r.join, Leave: leave,
+		Applied: r.applied, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave,
+	}
+	if r.join {
+		request.Replaces = f.lineage.predecessor()
 	}
 	payload, err := json.Marshal(request)
 	if err != nil {
@@ -99,7 +102,7 @@ func (f *Follower) take(r *renewal, via transport, answer []byte, nonce string, 
 		}
 	}
 	r.via, r.reply, r.err = via, reply, err
-	return err == nil && (reply.Refused == "" || reply.Refused == controllog.RefusedUnknown)
+	return err == nil && (reply.Refused == "" || reply.Refused == controllog.RefusedUnknown || reply.Taken)
 }
 
 // fetch is one request for what was missed, and what came of it.

@@ -3,6 +3,8 @@ package follower
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -15,15 +17,20 @@ import (
 // Follower keeps a node's view of the control log current. Its methods are safe for concurrent use, the On ones
 // and Run apart.
 type Follower struct {
-	cfg    Config
+	cfg Config
+	// instance tells this process from every other one that was ever given its name.
+	instance string
+	lineage  *lineage // nil: the process before is not known; set by Run before anything else
+
 	bus    *bus.Bus     // nil: none
 	http   *controlHTTP // nil: none
 	log    *slog.Logger
 	health *runner.Component
-	// drained fails while control has drained the node; it is required.
-	drained *runner.Component
-	now     func() time.Time
-	stats   Stats
+	// rotation fails while the node is to have no clients: control has drained it, or another process has its name.
+	// It is required.
+	rotation *runner.Component
+	now      func() time.Time
+	stats    Stats
 
 	// replica is written by Run's loop alone.
 	replica *controllog.Replica
@@ -49,12 +56,13 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	}
 	health := cmp.Or(deps.Health, runner.NewHealth())
 	f := &Follower{
-		cfg: cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken), log: deps.Log, now: deps.Now,
-		health:  health.Component("control", false),
-		drained: health.Component("in rotation", true),
-		replica: controllog.NewReplica(cfg.Capacity), waiting: make(chan *waiter),
+		instance: newInstance(),
+		cfg:      cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken), log: deps.Log, now: deps.Now,
+		health:   health.Component("control", false),
+		rotation: health.Component("in rotation", true),
+		replica:  controllog.NewReplica(cfg.Capacity), waiting: make(chan *waiter),
 	}
-	f.drained.OK("")
+	f.rotation.OK("")
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
@@ -62,6 +70,15 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 		f.now = time.Now
 	}
 	return f, nil
+}
+
+// instanceSize is how many bytes an instance has, before they are written in hex.
+const instanceSize = 16
+
+func newInstance() string {
+	var b [instanceSize]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 // OnServices makes the follower call handle with the active services of the log, sorted by name: once they are
@@ -80,6 +97,8 @@ func (f *Follower) OnTokens(handle func([]controllog.TokenChange)) {
 // with a state file, or by itself as Config.StandAlone says. It goes on trying for ever and never fails for want
 // of control.
 func (f *Follower) Run(ctx context.Context, ready func()) error {
+	f.openLineage()
+	defer f.lineage.close()
 	l := newLoop(f, ready)
 	l.load()
 	stop, err := l.subscribe(ctx)
@@ -90,5 +109,17 @@ func (f *Follower) Run(ctx context.Context, ready func()) error {
 	defer f.http.close()
 	l.run(ctx)
 	l.finish(ctx)
+	f.lease.Revoke()
 	return nil
+}
+
+// openLineage finds the process before. A member that does not know it waits for the lease that it may hold.
+func (f *Follower) openLineage() {
+	if f.cfg.StateFile == "" || !f.cfg.Member {
+		return
+	}
+	var err error
+	if f.lineage, err = openLineage(f.cfg.StateFile); err != nil {
+		f.log.Warn("the process before is not known: this one waits until its lease is over", "error", err)
+	}
 }

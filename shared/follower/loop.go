@@ -39,9 +39,11 @@ type loop struct {
 
 	// The chain.
 	early  map[uint64]controllog.Entry // entries that came too early, by the epoch that they follow
-	target uint64                      // the highest epoch heard of
-	whole  bool                        // entries do not help any more: an image is needed
-	empty  bool                        // a node that knows nothing asks for an image, unless that just failed
+	target uint64                      // the highest epoch heard of that is not known to be none of the log's
+	// The highest epochs that came by themselves since the renewal, or the fetch, that is under way began, or the last one.
+	sinceRenew, sinceFetch uint64
+	whole                  bool // entries do not help any more: an image is needed
+	empty                  bool // a node that knows nothing asks for an image, unless that just failed
 
 	// The exchanges.
 	seq       uint64    // of the last exchange that was begun
@@ -53,7 +55,8 @@ type loop struct {
 	reported  uint64    // the applied epoch that control has heard of
 	// reportEvery is how often the node may report, as control has said last.
 	reportEvery time.Duration
-	draining    bool // control wants the node to be not ready
+	draining    bool   // control wants the node to be not ready
+	taken       string // why control does not take the node for a member: another process has its name; empty: it has not
 	fetching    bool
 	fetchAt     time.Time // when the next fetch is due; zero: none is
 	// pauseUntil: the last fetch failed, and the next one does not begin before.
@@ -159,7 +162,7 @@ func (l *loop) begin(applied uint64) {
 	}
 	current := l.answered && !l.whole && applied >= l.joinHead && (l.joined || !l.f.cfg.Member)
 	waited := time.Since(l.started)
-	alone := (l.loaded || l.f.cfg.StandAlone) && (waited >= catchUpTime || waited >= startTime && !l.answered)
+	alone := (l.loaded || l.f.cfg.StandAlone) && l.taken == "" && (waited >= catchUpTime || waited >= startTime && !l.answered)
 	switch {
 	case current:
 		l.f.log.Info("follows the control log", "applied", applied)

@@ -35,7 +35,7 @@ func (l *loop) renew(ctx context.Context, now time.Time) {
 		seq: l.seq, join: !l.joined, applied: l.f.Applied(), sent: l.f.now(),
 		nats: l.natsUsable(now), http: l.f.http != nil,
 	}
-	l.renewing, l.lastSent = true, now
+	l.renewing, l.lastSent, l.sinceRenew = true, now, 0
 	l.exchanges.Go(func() {
 		l.f.exchange(ctx, r, false)
 		l.renewed <- r
@@ -49,9 +49,18 @@ func (l *loop) answer(r *renewal) {
 	if r.natsFailed {
 		l.restUntil = time.Now().Add(natsRest)
 	}
+	taken := ""
+	if r.err == nil && r.reply.Taken {
+		taken = r.reply.Refused
+	}
 	switch {
 	case r.err != nil:
 		l.failed(r.err)
+	case taken != "":
+		// INVARIANT: purges wait for the process that has the name, and for no other.
+		f.lease.Revoke()
+		l.joined = false
+		l.failed(fmt.Errorf("%w: %s", errRefused, taken))
 	case r.reply.Refused == controllog.RefusedUnknown:
 		// INVARIANT: purges do not wait for who is not a member, so it must not call itself current.
 		f.lease.Revoke()
@@ -67,6 +76,7 @@ func (l *loop) answer(r *renewal) {
 		l.granted(r)
 		return
 	}
+	l.rotate(l.draining, taken)
 	f.stats.RenewalsFailed.Add(1)
 }
 
@@ -80,27 +90,36 @@ func (l *loop) granted(r *renewal) {
 	}
 	if r.join {
 		l.joinHead = r.reply.Head
+		if err := f.lineage.keep(f.instance); err != nil {
+			f.log.Warn("the next process will not know this one", "error", err)
+		}
 	}
 	l.joined, l.failing, l.reported = true, false, r.applied
 	l.reportEvery = r.reply.ReportEvery()
-	l.drain(r.reply.Drain)
+	l.rotate(r.reply.Drain, "")
 	f.lease.Grant(r.sent, r.reply.Head)
+	l.aim(r.reply.Head, l.sinceRenew)
 	l.confirm(r.seq, r.reply.Head, r.via)
 }
 
-// drain makes the node say that it is not ready, or takes that back.
-func (l *loop) drain(wanted bool) {
-	if wanted == l.draining {
+// rotate makes the node say that it is not ready, while control has drained it or another process has its name.
+func (l *loop) rotate(draining bool, taken string) {
+	if draining == l.draining && taken == l.taken {
 		return
 	}
-	l.draining = wanted
-	if wanted {
-		l.f.drained.Fail("control has drained this node: it serves on, but sends new clients elsewhere")
-		l.f.log.Warn("control has drained this node: it is not ready any more")
-		return
+	l.draining, l.taken = draining, taken
+	f := l.f
+	switch {
+	case taken != "":
+		f.rotation.Fail(taken)
+		f.log.Warn("control refuses this node: it is not ready", "reason", taken)
+	case draining:
+		f.rotation.Fail("control has drained this node: it serves on, but sends new clients elsewhere")
+		f.log.Warn("control has drained this node: it is not ready any more")
+	default:
+		f.rotation.OK("")
+		f.log.Info("control wants this node in rotation again")
 	}
-	l.f.drained.OK("")
-	l.f.log.Info("control has ended the drain of this node")
 }
 
 // confirm takes where the head is, as of a moment after that exchange had begun.
@@ -110,7 +129,6 @@ func (l *loop) confirm(seq, head uint64, via transport) {
 	}
 	l.answered, l.confirmed, l.head, l.via = true, seq, head, via
 	l.heard, l.reason = l.f.now(), ""
-	l.target = max(l.target, head)
 	if l.f.Applied() < head {
 		l.missing(false)
 	}

@@ -5,6 +5,9 @@
 // run Migrate with migrations of their own, and MigrateControl if they write to the log. The user needs to
 // own the schema, or to be allowed to create it.
 //
+// It also reads connection URLs (ParseLocation), for all who connect: what is wrong with one is said without its
+// password.
+//
 // The rules of the log that SQL keeps are written where they are kept, as INVARIANTs in the migrations.
 //
 // Start reading at Migrate, then migrations/00001_log.sql.

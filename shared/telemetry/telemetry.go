@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
@@ -33,7 +34,7 @@ func (c Config) Validate() error {
 		return nil
 	}
 	u, err := url.Parse(c.OTLPEndpoint)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.Contains(u.Path, "@") {
 		return errors.New("otlp_endpoint is not a URL such as http://127.0.0.1:4318") // not repeated: it may carry a password
 	}
 	return nil

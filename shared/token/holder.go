@@ -3,6 +3,7 @@ package token
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Holder is whom a token was given to, and what for.
@@ -14,15 +15,27 @@ type Holder struct {
 }
 
 // May reports whether the holder has every role in need for a service, or, when service is empty, for all
-// of them. Errors: ErrForbidden, with what is missing.
+// of them. Errors: ErrForbidden, with what the token is for and what is asked.
 func (h *Holder) May(need Role, service string) error {
 	switch {
 	case !h.Roles.Has(need):
-		return fmt.Errorf("%w %s", ErrForbidden, need)
-	case !h.Reaches(service):
-		return fmt.Errorf("%w: it is limited to some services", ErrForbidden)
+		return h.Lacks(need.String())
+	case h.Reaches(service):
+		return nil
+	case service == "":
+		return h.IsLimited("this is not about one service")
 	}
-	return nil
+	return h.IsLimited(fmt.Sprintf("this is about service %.80q", service))
+}
+
+// Lacks says that the holder would need what is named. It is an ErrForbidden.
+func (h *Holder) Lacks(roles string) error {
+	return fmt.Errorf("%w: it has the role %s, and this needs %s", ErrForbidden, h.Roles, roles)
+}
+
+// IsLimited says that the holder's services are not what is asked for, as but says. It is an ErrForbidden.
+func (h *Holder) IsLimited(but string) error {
+	return fmt.Errorf("%w: it is limited to service %s, and %s", ErrForbidden, strings.Join(h.Services, ", "), but)
 }
 
 // Reaches reports whether the token is for the service, or, when service is empty, for all of them.

@@ -83,10 +83,13 @@ func TestHolder_ServicesLimitATokenToThem(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", service, err, want)
 		}
 	}
-	if err := h.May(Write, "shop"); !errors.Is(err, ErrForbidden) {
-		t.Errorf("a role that it lacks: %v", err)
-	}
-	if err := s.Check(bearerOf(secret), Purge); !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "services") {
-		t.Errorf("for all services: %v", err)
+	for want, err := range map[string]error{
+		"it has the role purge, and this needs write":                             h.May(Write, "shop"),
+		"it is limited to service shop, blog, and this is about service \"bank\"": h.May(Purge, "bank"),
+		"it is limited to service shop, blog, and this is not about one service":  s.Check(bearerOf(secret), Purge),
+	} {
+		if !errors.Is(err, ErrForbidden) || err.Error() != "the token may not do this: "+want {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }

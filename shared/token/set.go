@@ -13,7 +13,7 @@ import (
 var (
 	ErrMissing   = errors.New("no bearer token: send `Authorization: Bearer tct_...`")
 	ErrUnknown   = errors.New("unknown token")
-	ErrForbidden = errors.New("the token lacks the role")
+	ErrForbidden = errors.New("the token may not do this")
 
 	// ErrFull says that a Set holds maxTokens already.
 	ErrFull = errors.New("too many tokens")

@@ -41,7 +41,7 @@ func TestSet_Check(t *testing.T) {
 		"the hash is no token": {"Bearer " + Hash(reader), Read, ErrUnknown},
 		"has the role":         {"Bearer " + reader, Read, nil},
 		"scheme without case":  {"bEaReR " + reader, Read, nil},
-		"lacks the role":       {"Bearer " + reader, Write, ErrForbidden},
+		"this needs write":     {"Bearer " + reader, Write, ErrForbidden},
 		"has one of two":       {"Bearer " + reader, Read | Write, ErrForbidden},
 		"has both":             {"Bearer " + writer, Read | Write, nil},
 		"admin may all":        {"Bearer " + admin, Read | Write | Purge, nil},

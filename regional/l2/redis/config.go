@@ -43,6 +43,9 @@ func (c Config) Validate() error {
 		return errors.New("redis: no address")
 	}
 	for _, addr := range c.Addrs {
+		if strings.Contains(addr, "@") { // not repeated: it may carry a password
+			return errors.New("redis: a user name or a password in an address is not supported: use host:port and redis_password_file")
+		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("redis: address is not host:port: %w", err)
 		}

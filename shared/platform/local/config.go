@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
+	"tiercache/shared/bus"
 	"tiercache/shared/config"
 	"tiercache/shared/policy"
+	"tiercache/shared/schema"
 )
 
 // Bounds that keep the port ranges of the tiers apart.
@@ -116,13 +117,13 @@ func (c *Config) checkAddresses() error {
 		}
 	}
 	if c.NATSURL != "" {
-		if err := checkNATS(c.NATSURL); err != nil {
-			return fmt.Errorf("--nats-url: %w, such as nats://127.0.0.1:4222", err)
+		if err := bus.ValidURL(c.NATSURL); err != nil {
+			return fmt.Errorf("--nats-url: %w", err)
 		}
 	}
 	if c.PostgresURL != "" {
-		if err := checkURL(c.PostgresURL, "postgres", "postgresql"); err != nil {
-			return fmt.Errorf("--postgres-url: %w, such as postgres://user:password@host:5432/database", err)
+		if err := checkPostgres(c.PostgresURL); err != nil {
+			return fmt.Errorf("--postgres-url: %w", err)
 		}
 	}
 	return nil
@@ -137,8 +138,12 @@ func (c *Config) service() policy.Service {
 	return policy.Service{Name: "default", Hosts: []string{"*"}, Upstream: upstream}
 }
 
+// checkHostPort repeats no address that may have a password in it.
 func checkHostPort(addr string) error {
 	host, port, err := net.SplitHostPort(addr)
+	if strings.Contains(addr, "@") {
+		return errors.New("a user name or a password in the address is not supported: --redis-password-file has the password; use host:port")
+	}
 	if err == nil && host != "" {
 		if number, err := strconv.ParseUint(port, 10, 16); err == nil && number > 0 {
 			return nil
@@ -147,29 +152,11 @@ func checkHostPort(addr string) error {
 	return fmt.Errorf("%q is not host:port", addr)
 }
 
-// checkNATS takes a list, as NATS' client does, and servers without a scheme. As checkURL it repeats nothing.
-func checkNATS(list string) error {
-	for server := range strings.SplitSeq(list, ",") {
-		server = strings.TrimSpace(server)
-		if !strings.Contains(server, "://") {
-			server = "nats://" + server
-		}
-		if parsed, err := url.Parse(server); err != nil || parsed.Hostname() == "" {
-			return errors.New("use a URL with nats:// and a host")
-		}
+// checkPostgres wants a URL, of which the table can show the address. It never repeats it.
+func checkPostgres(location string) error {
+	if !strings.HasPrefix(location, "postgres://") && !strings.HasPrefix(location, "postgresql://") {
+		return schema.ErrLocation
 	}
-	return nil
-}
-
-// checkURL never repeats the URL, which may have a password in it.
-func checkURL(text string, schemes ...string) error {
-	parsed, err := url.Parse(text)
-	if err == nil && parsed.Host != "" {
-		for _, scheme := range schemes {
-			if parsed.Scheme == scheme {
-				return nil
-			}
-		}
-	}
-	return fmt.Errorf("use a URL with %s:// and a host", strings.Join(schemes, ":// or "))
+	_, err := schema.ParseLocation(location)
+	return err
 }

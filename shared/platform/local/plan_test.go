@@ -173,8 +173,13 @@ func TestValidate_NamesTheFlagAndNoSecret(t *testing.T) {
 		`--redis-addr: "foo"`:   func(c *Config) { c.RedisAddr = "foo" },
 		`--redis-addr: "h:0"`:   func(c *Config) { c.RedisAddr = "h:0" },
 		`--redis-addr: ":6379"`: func(c *Config) { c.RedisAddr = ":6379" },
+		"--redis-addr":          func(c *Config) { c.RedisAddr = "redis://:secret@h:6379" },
+		"--redis-addr: a user":  func(c *Config) { c.RedisAddr = "secret@h:6379" },
 		"--nats-url":            func(c *Config) { c.NATSURL = "nats://h, nats://u:sec ret@h" },
+		"--nats-url:":           func(c *Config) { c.NATSURL = "nats://u:1/secret@h" },
 		"--postgres-url":        func(c *Config) { c.PostgresURL = "mysql://u:secret@h/d" },
+		"--postgres-url: ":      func(c *Config) { c.PostgresURL = "postgres://u:secret@h/d?sslmode=none" },
+		"--postgres-url: the":   func(c *Config) { c.PostgresURL = "postgres://u:1/secret@h/d" },
 		"--redis-password-file": func(c *Config) { c.RedisPasswordFile = "x" },
 		"--nats-seed-dir":       func(c *Config) { c.NATSSeedDir = "x" },
 	} {
@@ -187,6 +192,19 @@ func TestValidate_NamesTheFlagAndNoSecret(t *testing.T) {
 	cfg := Default()
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestShown_HasNoUserAndNoPassword(t *testing.T) {
+	for location, want := range map[string]string{
+		"postgres://u:se,cret@h1:1,h2:2/d?password=secret": "h1:1,h2:2/d",
+		"postgresql://u:s@cret@h/d":                        "h/d",
+		"nats://h:1, nats://u:secret@h2":                   "h:1,h2",
+		"u:secret@h2:4222,h3":                              "h2:4222,h3",
+	} {
+		if got := shown(location); got != want {
+			t.Errorf("shown(%q) = %s, want %s", location, got, want)
+		}
 	}
 }
 

@@ -134,6 +134,7 @@ func (p *Platform) announce(ctx context.Context, supervisor *platform.Supervisor
 	p.out.table(&p.plan, &p.cfg, time.Since(began))
 	p.out.hint(&p.plan, &p.cfg, p.deps.Command, p.around.dir)
 	p.serving.Store(true)
+	p.tellOverruled(ctx)
 	<-ctx.Done()
 	p.serving.Store(false)
 	p.out.line("\ntiercache: stopping (edges first, PostgreSQL last; Ctrl-C again kills)")

@@ -3,7 +3,6 @@ package local
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -155,11 +154,23 @@ func environment(environ []string) []string {
 	return kept
 }
 
-// shown is a server's URL without user and password.
+// shown is the URL of a database, or a list of NATS servers, without users and passwords. Of these a list's have no
+// comma, and a database's have what is before the last @.
 func shown(location string) string {
-	parsed, err := url.Parse(location)
-	if err != nil {
-		return "given"
+	if strings.HasPrefix(location, "postgres") {
+		return withoutUser(location)
 	}
-	return parsed.Host + parsed.Path
+	var servers []string
+	for server := range strings.SplitSeq(location, ",") {
+		servers = append(servers, withoutUser(strings.TrimSpace(server)))
+	}
+	return strings.Join(servers, ",")
+}
+
+func withoutUser(location string) string {
+	location, _, _ = strings.Cut(location, "?")
+	if _, rest, ok := strings.Cut(location, "://"); ok {
+		location = rest
+	}
+	return location[strings.LastIndexByte(location, '@')+1:]
 }

@@ -81,6 +81,8 @@ LEFT JOIN LATERAL (SELECT * FROM tiercache.server LIMIT 1) AS s ON true;
 -- of the very statement that moved the rows.
 -- INVARIANT: a number is told only after the disk has it: synchronous_commit is at least on.
 --
+-- What it is now is in 00004_sequence.sql.
+--
 -- Plans are made without looking at how full the outbox seems to be: what is cheap now is a scan of a hundred
 -- thousand dead rows later.
 --

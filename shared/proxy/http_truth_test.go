@@ -1,0 +1,193 @@
+package proxy_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"tiercache/shared/policy"
+	"tiercache/shared/proxy"
+)
+
+// RFC 9211: what each branch says of itself.
+func TestHTTP_CacheStatusOfEachBranch(t *testing.T) {
+	hold := make(chan struct{})
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/slow":
+			cacheable("x")(w, r)
+			http.NewResponseController(w).Flush()
+			<-hold
+		case "/private":
+			setLines(w, []string{"Cache-Control: private"})
+		case "/vary":
+			setLines(w, []string{"Cache-Control: max-age=60", "Vary: Foo"})
+		default:
+			setLines(w, []string{"Cache-Control: max-age=60, stale-while-revalidate=600", `ETag: "v1"`})
+			if r.Header.Get("If-None-Match") != "" {
+				w.WriteHeader(http.StatusNotModified)
+			}
+		}
+	})
+	for _, c := range []struct {
+		method, path, field string
+		later               time.Duration
+		want                string
+	}{
+		{"GET", "/", "", 0, "edge-1; fwd=uri-miss; fwd-status=200; ttl=60; stored"},
+		{"GET", "/", "", 0, "edge-1; hit; ttl=60"},
+		{"HEAD", "/", "", 0, "edge-1; hit; ttl=60"},
+		{"GET", "/", `If-None-Match: "v1"`, 0, "edge-1; hit; ttl=60"},
+		{"GET", "/", `If-Match: "v1"`, 0, "edge-1; fwd=bypass; fwd-status=200"},
+		{"OPTIONS", "/", "", 0, "edge-1; fwd=method; fwd-status=200"},
+		{"GET", "/private", "", 0, "edge-1; fwd=uri-miss; fwd-status=200; detail=private"},
+		{"GET", "/vary", "", 0, "edge-1; fwd=uri-miss; fwd-status=200; ttl=60; stored"},
+		{"GET", "/vary", "Foo: 1", 0, "edge-1; fwd=vary-miss; fwd-status=200; ttl=60; stored"},
+		{"GET", "/none", "Cache-Control: only-if-cached", 0, `edge-1; detail="only-if-cached, and nothing usable is stored"`},
+		{"GET", "/", "", 1000 * time.Second, "edge-1; fwd=stale; fwd-status=304; ttl=60; stored"},
+		{"GET", "/", "", 100 * time.Second, "edge-1; hit; ttl=-40"},
+	} {
+		s.clock.advance(c.later)
+		var fields []string
+		if c.field != "" {
+			fields = []string{c.field}
+		}
+		got := s.do(c.method, c.path, fields...).header.Get("Cache-Status")
+		// Up to a second may have gone by on the way.
+		if got = strings.NewReplacer("ttl=59", "ttl=60", "ttl=-41", "ttl=-40").Replace(got); got != c.want {
+			t.Errorf("%s %s %q: %q, want %q", c.method, c.path, c.field, got, c.want)
+		}
+	}
+	for _, want := range []string{"edge-1; fwd=uri-miss; fwd-status=200; ttl=60; stored", "edge-1; fwd=uri-miss; fwd-status=200; ttl=60; stored; collapsed"} {
+		response, err := s.client.Get(s.url + "/slow") // returns with the head, while the body is on its way
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if got := strings.ReplaceAll(response.Header.Get("Cache-Status"), "ttl=59", "ttl=60"); got != want {
+			t.Errorf("of two at once: %q, want %q", got, want)
+		}
+	}
+	close(hold)
+}
+
+// RFC 9209: an error that is ours says so and why, and is stored by nobody.
+func TestHTTP_OurOwnErrorsSayWhy(t *testing.T) {
+	const ok = "HTTP/1.1 200 OK\r\n"
+	for _, c := range []struct {
+		raw    string
+		status int
+		want   string
+	}{
+		{"", 504, "destination_unavailable"},
+		{"garbage\r\n\r\n", 502, "http_protocol_error"},
+		{ok + "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 502, "http_protocol_error"},
+		{ok + "Transfer-Encoding: x\r\n\r\nabc", 502, "http_response_transfer_coding"},
+		{"HTTP/1.1 304 Not Modified\r\n\r\n", 502, "http_protocol_error"},
+	} {
+		s := newSystem(t, nil, broken(t, c.raw))
+		r := s.get("/")
+		if r.status != c.status || r.header.Get("Proxy-Status") != "edge-1; error="+c.want || r.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%.40q: %d %v", c.raw, r.status, r.header)
+		}
+	}
+	hold := make(chan struct{})
+	s := newSystem(t, func(http.ResponseWriter, *http.Request) { <-hold }, func(_ *proxy.Config, s *policy.Service) { s.Timeout = 100 * time.Millisecond })
+	defer close(hold)
+	if r := s.get("/"); r.status != 504 || r.header.Get("Proxy-Status") != "edge-1; error=http_response_timeout" {
+		t.Errorf("no answer in time: %d %v", r.status, r.header)
+	}
+}
+
+// Errors that one client's odd request has provoked are not what the next one gets, unless the upstream says that they
+// may be stored.
+func TestHTTP_ErrorsOfOddRequestsAreNotStored(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 405, 413, 414, 431, 500, 501, 503} {
+		s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-Odd") != "" {
+				w.WriteHeader(status)
+				return
+			}
+			cacheable("x")(w, r)
+		})
+		s.get("/", "X-Odd: 1").expect(t, status, "", "edge-1; fwd=uri-miss")
+		s.get("/").expect(t, 200, "x", "stored")
+		s.get("/", "X-Odd: 1").expect(t, 200, "x", "hit")
+	}
+}
+
+// RFC 9110, 9.3.1: content of a GET has no meaning; it does not reach the upstream, on a miss or past the cache.
+func TestHTTP_ContentOfGetIsNotForwarded(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err != nil || len(body) > 0 || r.ContentLength != 0 {
+			t.Errorf("the upstream got %q, %v", body, err)
+		}
+		cacheable("x")(w, r)
+	})
+	for _, field := range []string{"X-None", "If-Match", "X-None"} {
+		request, err := http.NewRequest("GET", s.url, strings.NewReader("a=b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set(field, `"v1"`)
+		response, err := s.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != 200 {
+			t.Errorf("%d", response.StatusCode)
+		}
+	}
+}
+
+// RFC 8586, 3: a client can neither take CDN-Loop away nor hide in it where the request has been.
+func TestHTTP_CDNLoopCannotBeRemoved(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := strings.Join(r.Header.Values("CDN-Loop"), ", "); got != "other;x=1, tiercache;node=edge-1" {
+			t.Errorf("CDN-Loop: %q", got)
+		}
+		cacheable("x")(w, r)
+	})
+	s.get("/a", "CDN-Loop: other;x=1", "Connection: CDN-Loop").expect(t, 200, "x", "stored")
+	if r := s.get("/b", "Connection: CDN-Loop", "CDN-Loop: x", "CDN-Loop: TierCache; node=EDGE-1"); r.status != http.StatusLoopDetected {
+		t.Errorf("%d %v", r.status, r.header)
+	}
+}
+
+// RFC 9842, 6.2: a response that is coded with a dictionary is for those that have it, as its Vary says.
+func TestHTTP_DictionaryCodingsGoByVary(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		setLines(w, []string{"Cache-Control: max-age=60", "Vary: Accept-Encoding, Available-Dictionary"})
+		if dictionary := r.Header.Get("Available-Dictionary"); dictionary != "" {
+			w.Header().Set("Content-Encoding", "dcz")
+			fmt.Fprint(w, "by ", dictionary)
+			return
+		}
+		fmt.Fprint(w, "plain")
+	})
+	for _, want := range []string{"stored", "hit"} {
+		s.get("/", "Accept-Encoding: dcz", "Available-Dictionary: :pZGm:").expect(t, 200, "by :pZGm:", want)
+		s.get("/", "Accept-Encoding: dcz", "Available-Dictionary: :AAAA:").expect(t, 200, "by :AAAA:", want)
+		s.get("/", "Accept-Encoding: dcz").expect(t, 200, "plain", want)
+	}
+}
+
+// A request's cookies select nothing by themselves: a response that depends on them must say so.
+func TestHTTP_CookiesSelectByVaryAlone(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		if r.URL.Path == "/mine" {
+			w.Header().Set("Vary", "Cookie")
+		}
+		fmt.Fprint(w, r.Header.Get("Cookie"))
+	})
+	s.get("/all", "Cookie: a").expect(t, 200, "a", "stored")
+	s.get("/all", "Cookie: b").expect(t, 200, "a", "hit")
+	s.get("/mine", "Cookie: a").expect(t, 200, "a", "stored")
+	s.get("/mine", "Cookie: b").expect(t, 200, "b", "vary-miss")
+	s.get("/mine", "Cookie: a").expect(t, 200, "a", "hit")
+}
