@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,19 +22,23 @@ import (
 type process struct {
 	*follower.Follower
 	health *runner.Health
+	joined chan struct{} // closed when it may serve: it is a member then
 	stop   func()
 }
 
 func (n *controlNode) process(t *testing.T, node, addr string) *process {
 	t.Helper()
-	p := &process{health: runner.NewHealth()}
+	p := &process{health: runner.NewHealth(), joined: make(chan struct{})}
 	f, err := follower.New(follower.Config{
 		Node: node, Tier: "edge", Region: "r1", Addr: addr, ControlURL: n.url, TierToken: n.tier, Member: true, Leave: true,
 	}, follower.Deps{Health: p.health})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Follower, p.stop = f, background(t, f.Run)
+	p.Follower = f
+	p.stop = background(t, func(ctx context.Context, _ func()) error {
+		return f.Run(ctx, func() { close(p.joined) })
+	})
 	return p
 }
 
@@ -51,7 +56,7 @@ func TestFleet_ASecondProcessOfANameIsRefused(t *testing.T) {
 	n := start(t, withTier(t))
 	c := n.client(t, n.token)
 	first := n.process(t, "edge-1", "127.0.0.1:1001")
-	testkit.Eventually(t, deadline, func() error { return first.is(true, "") })
+	<-first.joined
 	second := n.process(t, "edge-1", "127.0.0.1:1002")
 	testkit.Eventually(t, deadline, func() error {
 		if err := second.is(false, "another process with the name edge-1 is a member since"); err != nil {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/binary"
 	"net/url"
 	"sync/atomic"
 
@@ -9,12 +10,13 @@ import (
 )
 
 // forgotten counts what unsafe methods have removed, by URIs: a response that was asked for before and comes after is
-// not stored. URIs share counters, which costs a response that is not stored now and then.
-type forgotten [256]atomic.Uint64
+// not stored. URIs share counters, 128 KiB of them, which costs a response that is not stored now and then: where two
+// unsafe requests for URIs of one counter are under way at once.
+type forgotten [1 << 14]atomic.Uint64
 
 func (f *forgotten) of(host, target string) *atomic.Uint64 {
 	digest := cachekey.Digest([]byte(host + target))
-	return &f[digest[0]]
+	return &f[int(binary.BigEndian.Uint16(digest[:]))%len(f)]
 }
 
 // invalidate removes what the response to an unsafe method makes invalid (RFC 9111, 4.4) on this node, before the
