@@ -28,6 +28,7 @@ func (n *nodes) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/node/log", n.known(n.serveLog))
 	mux.HandleFunc("GET /v1/node/image", n.known(n.serveImage))
 	mux.HandleFunc("GET /v1/node/receipts", n.known(n.serveReceipts))
+	mux.HandleFunc("POST /v1/node/invalidations", n.known(n.serveInvalidation))
 }
 
 // known lets nodes of this fleet in.

@@ -11,6 +11,7 @@ import (
 	"tiercache/shared/proxy"
 	"tiercache/shared/proxy/foreign"
 	"tiercache/shared/proxy/listener"
+	"tiercache/shared/proxy/purger"
 	"tiercache/shared/proxy/tier"
 	"tiercache/shared/runner"
 	"tiercache/shared/token"
@@ -41,8 +42,9 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	}
 	deps := proxy.Deps{Store: breaker, Upstream: upstream, Policy: services, Log: n.Log, Tracer: n.Telemetry.Tracer(),
 		Took: n.Telemetry.NewDurations("tiercache_request_duration", "Time from a request's arrival until its reply's head is on its way, by outcome", "outcome", proxy.OutcomeNames()...)}
+	purges := purger.New(cfg.Node, log.Invalidate)
 	if log != nil {
-		deps.Control = log
+		deps.Control, deps.Purger = log, purges
 	}
 	p, err := proxy.New(proxy.Config{
 		Node: cfg.Node, TierToken: secret,
@@ -65,6 +67,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 			ready()
 			<-ctx.Done()
 			p.Drain(cfg.DrainTimeout)
+			purges.Drain(cfg.DrainTimeout)
 			upstream.close()
 			return nil
 		}},

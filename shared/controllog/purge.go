@@ -10,7 +10,8 @@ import (
 	"tiercache/shared/object"
 )
 
-// MaxScopes is how many scopes one entry may have. A larger purge is several entries.
+// MaxScopes is how many things one entry may name, each of which is a scope or, for a URL with a query, a few. A larger
+// purge is several entries.
 const MaxScopes = 4096
 
 // Errors of purges.
@@ -75,6 +76,9 @@ func (p *Purge) Scopes() (invalidation.Mode, []object.Scope, error) {
 	}
 	for _, u := range p.URLs {
 		scopes = append(scopes, invalidation.URLScope(u.Host, u.Path, u.Query))
+		if u.Query != "" {
+			scopes = append(scopes, invalidation.QueryScopes(u.Host, u.Path, u.Query)...)
+		}
 	}
 	for _, u := range p.Prefixes {
 		scopes = append(scopes, invalidation.PrefixScope(u.Host, u.Path))

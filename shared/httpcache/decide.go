@@ -82,6 +82,11 @@ func decide(m *Meta, r *Request, d Decision, p *Policy) (Use, FwdReason) {
 	return UseRevalidate, FwdStale
 }
 
+// Demands reports whether the request has directives that, where they are honoured, send it or others past the cache.
+func (r *Request) Demands() bool {
+	return r.Flags&(RequestNoCache|RequestNoStore) != 0 || r.MaxAge >= 0 || r.MinFresh >= 0
+}
+
 // demandsNewer reports whether the client's no-cache, max-age or min-fresh rule the response out
 // (RFC 9111, 5.2.1).
 func (r *Request) demandsNewer(d Decision) bool {

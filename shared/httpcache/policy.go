@@ -37,6 +37,10 @@ type Policy struct {
 	StaleWhileRevalidate time.Duration
 	StaleIfError         time.Duration
 
+	// ForceStore stores, for as long as Override says, what the upstream forbids to store or to share: see Forces.
+	// Whoever sets it must see to it that the upstream cannot tell one client from another.
+	ForceStore bool
+
 	// Override is what the operator says instead of the upstream.
 	Override Override
 }
@@ -53,12 +57,30 @@ type Override struct {
 	StaleIfError         *time.Duration
 }
 
-// lifetime is the operator's lifetime for a status.
-func (o *Override) lifetime(status int) *time.Duration {
+// TakesTTL reports whether Override.TTL is for responses with that status.
+func TakesTTL(status int) bool {
 	switch status {
 	case 200, 203, 204, 300, 301, 308:
-		return o.TTL
+		return true
+	}
+	return false
+}
+
+// TakesNegativeTTL reports whether Override.NegativeTTL is for responses with that status.
+func TakesNegativeTTL(status int) bool {
+	switch status {
 	case 404, 405, 410, 414, 501:
+		return true
+	}
+	return false
+}
+
+// lifetime is the operator's lifetime for a status.
+func (o *Override) lifetime(status int) *time.Duration {
+	switch {
+	case TakesTTL(status):
+		return o.TTL
+	case TakesNegativeTTL(status):
 		return o.NegativeTTL
 	}
 	return nil

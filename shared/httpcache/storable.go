@@ -7,6 +7,12 @@ package httpcache
 // After Freshen it is asked again: the 304 may have brought no-store or private, and then the stored
 // response is removed.
 func Storable(r *Request, m *Meta, h Header, p *Policy) Reason {
+	forced := p.Forces(r, m)
+	if forced {
+		told := *m
+		told.Force()
+		m = &told
+	}
 	if reason := storableRequest(r, m, p); reason != ReasonNone {
 		return reason
 	}
@@ -16,7 +22,7 @@ func Storable(r *Request, m *Meta, h Header, p *Policy) Reason {
 	if reason := storableDirectives(m); reason != ReasonNone {
 		return reason
 	}
-	if !p.StoreSetCookie && sharesCookie(h, m) {
+	if !forced && !p.StoreSetCookie && sharesCookie(h, m) {
 		return ReasonSetCookie
 	}
 	if _, star := ParseVary(h); star {

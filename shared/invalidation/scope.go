@@ -40,6 +40,8 @@ const (
 	domainPrefix  = 'p'
 	domainTag     = 't'
 	domainURL     = 'u'
+	domainParam   = 'q' // see QueryScopes
+	domainQueries = 'r'
 )
 
 // AllScope is everything. A response need not carry it: the index keeps it as a floor.
@@ -80,10 +82,12 @@ func hashScope(domain byte, fields ...string) object.Scope {
 type Response struct {
 	Service string
 	Host    string   // in lower case, without port
-	Target  string   // path and query as received
+	Target  string   // path and query as received, or as kept
 	Tags    []string // canonical
 	// OwnOrigin: it comes from the platform's own origin, where an object under host "*" serves any host.
 	OwnOrigin bool
+	// ForMany: requests with other queries than that of Target are given it too.
+	ForMany bool
 }
 
 // AppendScopes appends the scopes of r to dst: its service, host, directories, URL with and without query,
@@ -106,6 +110,9 @@ func AppendScopes(dst []object.Scope, r *Response) ([]object.Scope, error) {
 	dst = append(dst, ServiceScope(r.Service), HostScope(r.Host), URLScope(r.Host, path, ""))
 	if query != "" {
 		dst = append(dst, URLScope(r.Host, path, query))
+	}
+	if r.ForMany {
+		dst = appendKeptScopes(dst, r.Host, path, query)
 	}
 	if r.OwnOrigin {
 		dst = append(dst, URLScope("*", path, ""))

@@ -44,7 +44,7 @@ func TestNewSet_RefusesContradictions(t *testing.T) {
 		"is used twice":             {service("a", "a.example"), service("a", "b.example")},
 		"is claimed by a":           {service("a", "a.example"), service("b", "a.example")},
 		"hosts: is empty":           {service("a")},
-		"not a lower-case":          {service("a", "A.example")},
+		`write "a.example"`:         {service("a", "A.example")},
 		"use 1-64":                  {service("A b", "*")},
 		`use "origin"`:              {{Name: "a", Hosts: []string{"*"}, Upstream: "ftp://x"}},
 		"a path, query":             {{Name: "a", Hosts: []string{"*"}, Upstream: "http://x/path"}},
@@ -80,6 +80,38 @@ func TestService_FingerprintFollowsWhatDecidesStorage(t *testing.T) {
 	same.Timeout = time.Second
 	if same.Fingerprint() != base.Fingerprint() {
 		t.Error("the timeout changes the fingerprint, which would empty the cache for nothing")
+	}
+}
+
+func TestService_EachHostOnceInOneSpelling(t *testing.T) {
+	for host, want := range map[string]string{
+		"a.example":        `hosts[1]: "a.example" is hosts[0] too: remove one`,
+		"A.example":        `hosts[1]: "A.example" has capitals, a port or a final dot: write "a.example"`,
+		"a.example:8080":   `write "a.example"`,
+		"a.example:":       `write "a.example"`,
+		"a.example.":       `write "a.example"`,
+		"*.A.example.:80":  `write "*.a.example"`,
+		"[::A]:80":         `write "[::a]"`,
+		"a..example":       `hosts[1]: "a..example" is not a host name, *.name or *`,
+		"a.*.example":      "is not a host name",
+		"http://a.example": "is not a host name",
+		"a.example:x":      "is not a host name",
+		".":                "is not a host name",
+	} {
+		s := service("s", "a.example", host)
+		if err := s.Validate(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", host, err, want)
+		}
+	}
+	for _, hosts := range [][]string{{"*", "*"}, {"*.a", "b", "*.a"}} {
+		s := service("s", hosts...)
+		if err := s.Validate(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "remove one") {
+			t.Errorf("%q: %v", hosts, err)
+		}
+	}
+	s := service("s", "*", "a", "*.a", "b.a", "[::1]", "127.0.0.1")
+	if err := s.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"tiercache/shared/httpcache"
 )
 
 func lasting(d time.Duration) *time.Duration { return &d }
@@ -23,8 +21,11 @@ func TestMatchPattern(t *testing.T) {
 		{"*.css", "/x/y.cssx", false}, {"/*/b/*", "/a/b/c", true}, {"/*/b/*", "/a/c/b", false}, {"/a**", "/a", true},
 		{"*a*a*a*b", "/" + strings.Repeat("a", 1000), false},
 	} {
-		condition := Condition{Path: c.pattern}
-		if got := condition.matches(c.path); got != c.want {
+		set, err := NewSet([]Service{{Name: "a", Hosts: []string{"*"}, Upstream: UpstreamOrigin, Rules: []Rule{{Match: Condition{Path: c.pattern}, TTL: lasting(1)}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := set.All()[0].Rule(c.path, nil).Override.TTL != nil; got != c.want {
 			t.Errorf("%q matches %q: %t", c.pattern, c.path, got)
 		}
 	}
@@ -49,35 +50,6 @@ func TestMatchPattern_IsTheDefinition(t *testing.T) {
 			t.Fatalf("%q matches %q: %t, want %t", pattern, s, got, want)
 		}
 	})
-}
-
-func TestService_OverrideLaterRulesWinFieldByField(t *testing.T) {
-	s := service("a", "*")
-	s.Rules = []Rule{
-		{TTL: lasting(time.Minute), StaleIfError: lasting(time.Hour)},
-		{Match: Condition{Path: "/api/*"}, TTL: lasting(0), NegativeTTL: lasting(time.Second)},
-		{Match: Condition{Path: "/api/v1/*"}, TTL: lasting(5 * time.Second)},
-	}
-	for target, want := range map[string]httpcache.Override{
-		"/":               {TTL: lasting(time.Minute), StaleIfError: lasting(time.Hour)},
-		"/api/x?/api/v1/": {TTL: lasting(0), NegativeTTL: lasting(time.Second), StaleIfError: lasting(time.Hour)},
-		"/api/v1/x":       {TTL: lasting(5 * time.Second), NegativeTTL: lasting(time.Second), StaleIfError: lasting(time.Hour)},
-	} {
-		got := s.Override(target)
-		if !same(got.TTL, want.TTL) || !same(got.NegativeTTL, want.NegativeTTL) || !same(got.StaleIfError, want.StaleIfError) || got.StaleWhileRevalidate != nil {
-			t.Errorf("%s: %+v", target, got)
-		}
-	}
-	if n := testing.AllocsPerRun(100, func() { s.Override("/api/v1/x?y") }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
-func same(a, b *time.Duration) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return *a == *b
 }
 
 func TestNewSet_NamesTheFieldThatIsWrong(t *testing.T) {

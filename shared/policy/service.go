@@ -55,9 +55,22 @@ type Service struct {
 	// replica of its own: a purge counts against responses that were asked for up to this long after it.
 	// Default 0, at most 10 min. The origin needs none.
 	UpstreamLag time.Duration `yaml:"upstream_lag" json:"upstream_lag,omitempty"`
-	// Rules say how long responses are kept; later ones win.
+	// Invalidate is how far a successful response to an unsafe method (POST, PUT, DELETE, ...) reaches: what it
+	// makes invalid is forgotten by the nodes on its way, InvalidateLocal (default), or purged on every node,
+	// InvalidateFleet. Cache groups are reached by the latter alone (RFC 9875).
+	Invalidate string `yaml:"invalidate" json:"invalidate,omitempty"`
+	// Rules say how requests are treated and how long responses are kept; later ones win.
 	Rules []Rule `yaml:"rules" json:"rules,omitempty"`
 }
+
+// How far unsafe methods reach.
+const (
+	InvalidateLocal = "local"
+	InvalidateFleet = "fleet"
+)
+
+// InvalidatesFleet reports whether unsafe methods make every node forget what they make invalid.
+func (s *Service) InvalidatesFleet() bool { return s.Invalidate == InvalidateFleet }
 
 // What a node without a lease does.
 const (
@@ -113,19 +126,17 @@ func (s *Service) validate() *FieldError {
 		return &FieldError{"name", fmt.Sprintf("%q: use 1-64 of a-z, 0-9, - and _", s.Name)}
 	case len(s.Hosts) == 0:
 		return &FieldError{"hosts", `is empty; use ["*"] for every host`}
-	case len(s.Rules) > maxRules:
-		return &FieldError{"rules", fmt.Sprintf("%d rules: at most %d", len(s.Rules), maxRules)}
 	case s.OnPartition != "" && s.OnPartition != PartitionServeStale && s.OnPartition != PartitionStrict:
 		return &FieldError{"on_partition", fmt.Sprintf("%q: use %s or %s", s.OnPartition, PartitionServeStale, PartitionStrict)}
+	case s.Invalidate != "" && s.Invalidate != InvalidateLocal && s.Invalidate != InvalidateFleet:
+		return &FieldError{"invalidate", fmt.Sprintf("%q: use %s or %s", s.Invalidate, InvalidateLocal, InvalidateFleet)}
 	case s.Timeout < 0 || s.Timeout > 10*time.Minute:
 		return &FieldError{"timeout", fmt.Sprintf("%s: use 0s (which is 30s) to 10m", s.Timeout)}
 	case s.UpstreamLag < 0 || s.UpstreamLag > 10*time.Minute:
 		return &FieldError{"upstream_lag", fmt.Sprintf("%s: use 0s to 10m", s.UpstreamLag)}
 	}
-	for i, h := range s.Hosts {
-		if !validPattern(h) {
-			return &FieldError{fmt.Sprintf("hosts[%d]", i), fmt.Sprintf("%q is not a lower-case host name, *.name or *", h)}
-		}
+	if err := s.validateHosts(); err != nil {
+		return err
 	}
 	if err := validUpstream(s.Upstream); err != nil {
 		return &FieldError{"upstream", err.Error()}
@@ -133,12 +144,36 @@ func (s *Service) validate() *FieldError {
 	if err := s.validateNegotiation(); err != nil {
 		return err
 	}
-	for i := range s.Rules {
-		if err := s.Rules[i].validate(); err != nil {
-			return err.in(fmt.Sprintf("rules[%d]", i))
+	return s.validateRules()
+}
+
+func (s *Service) validateHosts() *FieldError {
+	first := make(map[string]int, len(s.Hosts))
+	for i, h := range s.Hosts {
+		path := fmt.Sprintf("hosts[%d]", i)
+		if !validPattern(h) {
+			return &FieldError{path, fmt.Sprintf("%q %s", h, hostMistake(h))}
 		}
+		if j, twice := first[h]; twice {
+			return &FieldError{path, fmt.Sprintf("%q is hosts[%d] too: remove one", h, j)}
+		}
+		first[h] = i
 	}
 	return nil
+}
+
+// hostMistake says what is wrong with a pattern of hosts, and what to write where that can be told: each has one
+// spelling, by which two that are the same are found.
+func hostMistake(pattern string) string {
+	meant := strings.ToLower(pattern)
+	if i := strings.LastIndexByte(meant, ':'); i > strings.LastIndexByte(meant, ']') && strings.Trim(meant[i+1:], "0123456789") == "" {
+		meant = meant[:i]
+	}
+	meant = strings.TrimSuffix(meant, ".")
+	if validPattern(meant) {
+		return fmt.Sprintf("has capitals, a port or a final dot: write %q", meant)
+	}
+	return "is not a host name, *.name or *"
 }
 
 // ResponseTimeout is Timeout with its default.
@@ -149,8 +184,8 @@ func (s *Service) ResponseTimeout() time.Duration {
 	return s.Timeout
 }
 
-// Fingerprint changes with every field that decides what a key stands for or what may be stored, so
-// that entries made under an earlier document are out of reach.
+// Fingerprint changes with every field, rules apart, that decides what a key stands for or what may be stored, so
+// that entries made under an earlier document are out of reach. Rules are in Ruling.Print.
 func (s *Service) Fingerprint() uint64 {
 	return xxhash.Sum64String(fmt.Sprintf("2|%q|%q|%t|%t|%t|%q|%q", s.Name, s.Upstream, s.PreserveHost, s.AllowSetCookie,
 		s.SurrogateControl, s.Compress, s.Languages))
@@ -164,7 +199,7 @@ func validPattern(pattern string) bool {
 	if pattern == "*" {
 		return true
 	}
-	return ValidHost(strings.TrimPrefix(pattern, "*."))
+	return ValidHost(strings.TrimPrefix(pattern, "*.")) && pattern[len(pattern)-1] != '.'
 }
 
 // ValidHost reports whether host is a lower-case registered name or address literal without port

@@ -10,6 +10,8 @@ type Match struct {
 	Service
 	// Print is the document's Fingerprint.
 	Print uint64
+
+	compiled []compiled // of Rules
 }
 
 // Set finds the service of a host. It is immutable: a new policy is a new Set.
@@ -35,7 +37,7 @@ func NewSet(services []Service) (*Set, error) {
 			return nil, &FieldError{at + ".name", fmt.Sprintf("%q is used twice", s.Name)}
 		}
 		names[s.Name] = true
-		m := &Match{Service: s, Print: s.Fingerprint()}
+		m := &Match{Service: s, Print: s.Fingerprint(), compiled: compile(s.Rules)}
 		set.all = append(set.all, m)
 		for j, h := range s.Hosts {
 			if other := set.claim(h, m); other != nil {

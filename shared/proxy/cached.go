@@ -21,6 +21,12 @@ func (p *Proxy) serveCached(r *request) {
 		p.pass(r, fwd)
 		return
 	}
+	if p.bypassed(r) {
+		return
+	}
+	p.ration(r)
+	r.adopt()
+	p.normalise(r)
 	r.setKey()
 	// A waiter whose request selects another variant than the flight's starts over, now knowing the
 	// selecting fields. It can find them changed again, so the number of rounds is bounded.
@@ -125,8 +131,12 @@ func (p *Proxy) discard(ctx context.Context, key string) {
 
 // serveFound decides about a stored response and serves, refreshes or revalidates it.
 func (p *Proxy) serveFound(r *request) (done bool) {
+	if !r.covers(&r.head.Fields) {
+		r.asReceived()
+		return false
+	}
 	d := httpcache.Decide(&r.head.Meta, &r.parsed, r.now, &r.rules)
-	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true}
+	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true, Detail: r.service.LifetimeRule(&r.ruling, r.head.Meta.Status)}
 	if !r.live {
 		member.Detail = "disconnected"
 	}

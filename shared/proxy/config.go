@@ -94,6 +94,9 @@ type Deps struct {
 	Log      *slog.Logger
 	// Control is the node's view of the control log; nil: there is none, and nothing is ever purged.
 	Control ControlLog
+	// Purger has control purge what unsafe methods make invalid, for services that ask for that; nil: nobody can be
+	// asked.
+	Purger Purger
 	// Tracer is nil when tracing is off.
 	Tracer trace.Tracer
 	// Took measures requests by outcome, from their arrival until the reply's head is on its way; its label
@@ -113,6 +116,7 @@ type Proxy struct {
 	policy   atomic.Pointer[policy.Set]
 	control  ControlLog
 	logged   bool // there is a control log
+	purger   Purger
 	log      *slog.Logger
 	tracer   trace.Tracer
 	tracing  bool
@@ -125,8 +129,10 @@ type Proxy struct {
 	passes    limits // of exchanges that go straight through
 	resting   pauses
 	lists     listLocks
+	demands   demands
 	stats     Stats
 	forgotten forgotten
+	searches  searches
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
 	fills sync.WaitGroup
 
@@ -148,7 +154,7 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 		compressor: encoding.New(maxEncoders),
 		pseudonym:  cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
 	}
-	p.control, p.logged = deps.Control, deps.Control != nil
+	p.control, p.logged, p.purger = deps.Control, deps.Control != nil, deps.Purger
 	if !p.logged {
 		p.control = unlogged{}
 	}

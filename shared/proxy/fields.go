@@ -43,7 +43,7 @@ func appendAge(dst []byte, age time.Duration) []byte {
 }
 
 // cacheFields are addressed to caches: the tier that faces clients keeps them to itself.
-var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Surrogate-Control"}
+var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Cache-Groups", "Cache-Group-Invalidation", "Surrogate-Control"}
 
 // unkeyed are request fields, beside those that begin with X-Forwarded-, that could change the response
 // without being part of the key; a client's are dropped.
@@ -55,6 +55,9 @@ var unkeyed = []string{
 // client's, without what is not for the upstream and with what this node adds.
 func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	client := r.header.Value(clientField)
+	if r.confined {
+		r.confine(&f, r.header)
+	}
 	f.Del("Content-Length", "Expect", "Via", "Cdn-Loop")
 	f = slices.DeleteFunc(f, func(field httpcache.Field) bool { return dropped(field.Name) })
 	if r.tier && client != "" {

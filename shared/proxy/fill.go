@@ -39,6 +39,7 @@ type fill struct {
 	p       *Proxy
 	ctx     context.Context // carries the trace; never ends by itself
 	service *policy.Match
+	ruling  policy.Ruling
 	rules   httpcache.Policy
 	parsed  httpcache.Request
 	request *Request
@@ -63,7 +64,7 @@ type fill struct {
 func (p *Proxy) newFill(r *request, stored *base, fwd httpcache.FwdReason) *fill {
 	primary := append([]byte(nil), r.key[:r.primary]...)
 	f := &fill{
-		p: p, ctx: context.WithoutCancel(r.ctx), service: r.service, rules: r.rules, parsed: r.parsed,
+		p: p, ctx: context.WithoutCancel(r.ctx), service: r.service, ruling: r.ruling, rules: r.rules, parsed: r.parsed,
 		primary: primary, looked: append([]byte(nil), r.variantKey()...), stored: stored, fwd: fwd, header: cloneFields(r.header),
 		request: &Request{
 			Method: http.MethodGet, Scheme: strings.Clone(r.scheme), Host: strings.Clone(r.host),

@@ -22,10 +22,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		return j.again(ctx, cancel, f)
 	}
 	fields := freshened(&old, response.Header)
-	scopes, why := old.Scopes, httpcache.ReasonNone
-	if hasTags(response.Header) {
-		scopes, why = j.p.scopesOf(j.service, j.request.Host, j.request.Target, fields)
-	}
+	scopes, why := j.retagged(&old, response, fields)
 	if !sameSelection(fields, old.Selecting) {
 		// It belongs to other requests than those that it is found by.
 		j.p.discard(ctx, j.stored.key)
@@ -49,6 +46,9 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		meta.KeepTargeted(&old.Meta)
 	}
 	meta.Flags |= old.Meta.Flags & httpcache.FlagEncoded
+	if j.rules.Forces(&j.parsed, &meta) {
+		meta.Force() // a 304 brings no Set-Cookie where none is stored
+	}
 	clean, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
 
 	head := old
@@ -61,9 +61,10 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		}
 		return j.again(ctx, cancel, f)
 	}
+	j.learnSearch(clean, &head)
 	res := j.storedResult(response.Status)
 	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
-	res.asked = stands.asked
+	res.asked, res.rule = stands.asked, j.service.LifetimeRule(&j.ruling, meta.Status)
 	if stands.verdict == invalidation.Dead || f.Voided() {
 		// The 304 speaks of a time before the purge: good for those that asked before it, and not to be stored.
 		res.reason = httpcache.ReasonPurged

@@ -26,11 +26,11 @@ func (p *Proxy) invalidate(r *request, response *Response) (moved uint64) {
 	if !httpcache.Invalidates(r.method, response.Status) {
 		return 0
 	}
-	targets := []string{r.target}
-	if uri, ok := r.uri(); ok {
-		targets = append(targets, httpcache.InvalidatedTargets(uri, response.Header)...)
-	}
 	counter := p.forgotten.of(r.host, r.target)
+	targets := p.invalidated(r, response)
+	for _, target := range targets {
+		targets = append(targets, p.alike(r, target)...)
+	}
 	for _, target := range targets {
 		p.forget(r, target)
 		if p.forgotten.of(r.host, target) == counter {
@@ -38,6 +38,15 @@ func (p *Proxy) invalidate(r *request, response *Response) (moved uint64) {
 		}
 	}
 	return moved
+}
+
+// invalidated are the targets that the response to an unsafe method makes invalid, that of the request first.
+func (p *Proxy) invalidated(r *request, response *Response) []string {
+	targets := []string{r.target}
+	if uri, ok := r.uri(); ok {
+		targets = append(targets, httpcache.InvalidatedTargets(uri, response.Header)...)
+	}
+	return targets
 }
 
 // uri is the request's URI as the client wrote it, its port included.
@@ -53,10 +62,12 @@ func (r *request) uri() (*url.URL, bool) {
 // forget removes what is stored for a target of the request's host, and voids the fills of it that are under way. Of
 // a response with variants it removes the list alone: a new list has another generation, so they stay out of reach.
 func (p *Proxy) forget(r *request, target string) {
+	ruling := r.service.Rule(target, nil)
+	target = string(ruling.Query.AppendTarget(nil, target))
 	p.forgotten.of(r.host, target).Add(1)
 	for _, scheme := range []string{"http", "https"} {
 		key := cachekey.Append(nil, cachekey.Parts{
-			Service: r.service.Name, Fingerprint: r.service.Print, Scheme: scheme, Host: r.host, Target: target,
+			Service: r.service.Name, Fingerprint: ruling.Print, Scheme: scheme, Host: r.host, Target: target,
 		})
 		p.flights.Void(string(key))
 		digest := cachekey.Digest(key)

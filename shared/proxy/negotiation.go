@@ -1,20 +1,26 @@
 package proxy
 
 import (
+	"slices"
+	"strings"
+
 	"tiercache/shared/httpcache"
 	"tiercache/shared/policy"
 )
 
-// negotiation is what a service says of the fields that clients negotiate by: what they are reduced to, for the
-// upstream and for telling variants apart. The zero value leaves them as they are.
+// negotiation is what a service says of the fields that clients negotiate by, and of those that its rules make part of
+// the key: what they are reduced to, for the upstream and for telling variants apart. The zero value leaves them as they
+// are.
 type negotiation struct {
 	languages []string // of the site
 	codings   []string // that this tier can put on content
+	headers   []string // that are part of the key
+	cookies   []string // that are part of the key; others do not count. nil: cookies are a field as any
 }
 
 // negotiationOf is that of a service on this tier: content is encoded by the tier that faces clients.
-func (p *Proxy) negotiationOf(s *policy.Match) negotiation {
-	n := negotiation{languages: s.Languages}
+func (p *Proxy) negotiationOf(s *policy.Match, ruling *policy.Ruling) negotiation {
+	n := negotiation{languages: s.Languages, headers: ruling.Headers, cookies: ruling.Cookies}
 	if p.cfg.FacesClients {
 		n.codings = s.Compress
 	}
@@ -65,5 +71,40 @@ func (n *negotiation) selectingValue(h httpcache.Header, name string) (string, b
 	if value, present, reduces := n.reduced(h, name); reduces {
 		return value, present
 	}
-	return httpcache.SelectingValue(h, name)
+	selecting, present := n.appendSelecting(nil, h, name)
+	return string(selecting), present
+}
+
+// appendSelecting appends the value of a selecting field that is not reduced to one of a few.
+func (n *negotiation) appendSelecting(dst []byte, h httpcache.Header, name string) (value []byte, present bool) {
+	if n.cookies != nil && httpcache.SameName(name, "Cookie") {
+		return httpcache.AppendCookies(dst, h, n.cookies)
+	}
+	return httpcache.AppendSelecting(dst, h, name)
+}
+
+// keyed are the names of the fields that tell variants apart whatever Vary says, in lower case.
+func (n *negotiation) keyed() []string {
+	var names []string
+	for _, name := range n.headers {
+		names = append(names, strings.ToLower(name))
+	}
+	if len(n.cookies) > 0 {
+		names = append(names, "cookie")
+	}
+	return names
+}
+
+// confine makes the fields that rules speak of, in what goes to the upstream, a function of what is in the key.
+func (n *negotiation) confine(f *httpcache.Fields, client httpcache.Header) {
+	names := n.headers
+	if n.cookies != nil {
+		names = append(slices.Clip(names), "Cookie")
+	}
+	for _, name := range names {
+		value, present := n.selectingValue(client, name)
+		if f.Del(name); present {
+			f.Add(name, value)
+		}
+	}
 }

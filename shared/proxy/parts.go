@@ -18,6 +18,7 @@ func partKey(dst, primary []byte) []byte {
 
 // servePart answers from the part that is kept, or asks the upstream for the one that the client wants.
 func (p *Proxy) servePart(r *request, fwd httpcache.FwdReason) {
+	r.asReceived()
 	primary := r.key[:r.primary]
 	r.setSuffix(partKey(nil, primary))
 	if p.find(r) != object.KindResponse || !p.sendPart(r) {
@@ -60,7 +61,7 @@ func (p *Proxy) sendPart(r *request) bool {
 func (p *Proxy) storePart(r *request, res *result) {
 	solo := res.solo
 	response := solo.response
-	if r.method != http.MethodGet || response.Status != http.StatusPartialContent || res.stale || response.Length <= 0 || response.Length > object.SegmentSize {
+	if r.method != http.MethodGet || !r.storesAside() || response.Status != http.StatusPartialContent || res.stale || response.Length <= 0 || response.Length > object.SegmentSize {
 		return
 	}
 	first, length, ok := httpcache.ParseContentRange(response.Header)

@@ -15,6 +15,7 @@ import (
 // pass sends the request straight to the upstream and its response straight back. An unsafe method that succeeds
 // removes what is stored for its URI; nothing is stored but what a POST yields for a later GET.
 func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
+	r.asReceived()
 	body, length := r.x.Body()
 	if length > p.cfg.MaxRequestBody {
 		p.refuse(r, refusalBody)
@@ -46,17 +47,21 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	}
 	r.setKey()
 	own := p.invalidate(r, response)
+	purged, fleet := p.invalidateFleet(r, response)
 	meta := newMeta(r.service, response.Status, response.Header, started, p.now())
 	fields, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	res := &result{
 		solo: &soloResponse{response: response, fields: fields, meta: meta},
 		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
-		forgotten: forgotten,
+		forgotten: forgotten, fleet: fleet, rule: r.bypassRule(),
 	}
 	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
-	p.storePosted(r, res, own)
+	if purged == 0 { // else the purge is of this very URI
+		p.storePosted(r, res, own)
+	}
 	p.storePart(r, res)
+	res.head.Stamp = max(res.head.Stamp, purged)
 	p.sendSolo(r, res)
 }
 

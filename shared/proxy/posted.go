@@ -18,7 +18,7 @@ import (
 func (p *Proxy) storePosted(r *request, res *result, own uint64) {
 	solo := res.solo
 	response := solo.response
-	if r.method != http.MethodPost || response.Status != http.StatusOK || res.stale || response.Length < 0 || response.Length > object.SegmentSize {
+	if r.method != http.MethodPost || !r.storesAside() || response.Status != http.StatusOK || res.stale || response.Length < 0 || response.Length > object.SegmentSize {
 		return
 	}
 	uri, ok := r.uri()

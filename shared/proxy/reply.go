@@ -142,6 +142,10 @@ func closePayload(body Payload) {
 
 // serveResult answers with what a flight yielded. It reports false when this request must look again.
 func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
+	if !r.coveredBy(res) {
+		r.asReceived()
+		return false
+	}
 	if res.alone || !lead && (res.solo != nil || !p.reusable(r, res)) {
 		return p.goAlone(r, nil, res.fwd)
 	}

@@ -27,16 +27,22 @@ type request struct {
 	ctx     context.Context
 	x       Exchange
 	service *policy.Match
+	ruling  policy.Ruling
 	rules   httpcache.Policy
 	negotiation
 	method string
 	scheme string
 	host   string
-	target string
+	target string // as received, until adopt
 	header httpcache.Header
 	parsed httpcache.Request
 	tier   bool // from a node of the fleet
 	now    time.Time
+
+	received string      // the target before search was applied; "" where it is nil
+	search   *searchRule // by which the target was normalised; nil: it was not
+
+	confined bool // what the upstream is sent is a function of the key: set by adopt
 
 	// INVARIANT: epoch is loaded before anything is looked up, so whatever the request is given stands as of
 	// that epoch or a later one.
@@ -57,12 +63,13 @@ type request struct {
 	fields  []byte // scratch for the reply's header block
 	lowered []byte // scratch for the host
 	value   []byte // scratch for the value of a selecting field
+	adopted []byte // scratch for the target in the key
 }
 
 // release drops what points into the exchange or into a stored entry.
 func (p *Proxy) release(r *request) {
 	names := r.head.Selecting[:0]
-	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0], value: r.value[:0]}
+	*r = request{key: r.key[:0], fields: r.fields[:0], lowered: r.lowered[:0], value: r.value[:0], adopted: r.adopted[:0]}
 	r.head.Selecting = names
 	p.requests.Put(r)
 }
@@ -70,7 +77,7 @@ func (p *Proxy) release(r *request) {
 // setKey computes the primary key.
 func (r *request) setKey() {
 	r.key = cachekey.Append(r.key[:0], cachekey.Parts{
-		Service: r.service.Name, Fingerprint: r.service.Print,
+		Service: r.service.Name, Fingerprint: r.ruling.Print,
 		Scheme: r.scheme, Host: r.host, Target: r.target,
 	})
 	r.primary = len(r.key)
@@ -109,7 +116,7 @@ func (r *request) selecting(name string) (string, bool) {
 	if value, present, reduces := r.reduced(r.header, name); reduces {
 		return value, present
 	}
-	value, present := httpcache.AppendSelecting(r.value[:0], r.header, name)
+	value, present := r.appendSelecting(r.value[:0], r.header, name)
 	r.value = value
 	return unsafe.String(unsafe.SliceData(value), len(value)), present
 }

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
@@ -26,12 +28,15 @@ type result struct {
 	stale bool   // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
 	asked uint64 // what the node that asked the upstream had applied when it asked
 
+	fleet fleetResult // what came of making every node forget what an unsafe method has made invalid
+
 	forgotten uint64 // what the counter of the URI was when the request was sent
 
 	fwd       httpcache.FwdReason
 	fwdStatus int // the upstream's status, 0 when it sent none
 	outcome   httpcache.Outcome
 	status    []string // Cache-Status of the tiers behind this one
+	rule      string   // that decided, "" when none did
 }
 
 // soloResponse is a response for one client. What it stands for is in the result.
@@ -58,7 +63,10 @@ func (res *result) detail() string {
 	if res.stale {
 		return "stale-if-error"
 	}
-	return res.reason.String()
+	if detail := res.fleet.detail(); detail != "" {
+		return detail
+	}
+	return cmp.Or(res.reason.String(), res.rule)
 }
 
 // told is what the reply says that the result stands for.

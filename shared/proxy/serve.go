@@ -68,8 +68,9 @@ func (p *Proxy) admit(r *request) *refusal {
 	if httpcache.InLoop(r.header, cdnID, p.cfg.Node) {
 		return refusalLoop
 	}
-	r.rules = httpcache.Policy{StoreSetCookie: r.service.AllowSetCookie, Override: r.service.Override(r.target)}
-	r.negotiation = p.negotiationOf(r.service)
+	r.ruling = r.service.Rule(r.target, r)
+	r.rules = rulesOf(r.service, &r.ruling)
+	r.negotiation = p.negotiationOf(r.service, &r.ruling)
 	r.tier = p.believes(r.header.Value(tierField))
 	r.scheme = r.x.Scheme()
 	if r.tier && r.header.Value(protoField) == "https" {

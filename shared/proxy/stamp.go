@@ -51,27 +51,6 @@ func value(h httpcache.Fields, name string) string {
 	return ""
 }
 
-// scopesOf are the scopes of a response, or why it cannot be stored.
-func (p *Proxy) scopesOf(service *policy.Match, host, target string, h httpcache.Fields) ([]object.Scope, httpcache.Reason) {
-	if !p.logged {
-		return nil, httpcache.ReasonNone
-	}
-	tags, err := invalidation.ParseTags(h.Values("Surrogate-Key"), h.Values("Cache-Tag"))
-	if err != nil {
-		return nil, httpcache.ReasonTooManyTags
-	}
-	scopes, err := invalidation.AppendScopes(nil, &invalidation.Response{
-		Service: service.Name, Host: host, Target: target, Tags: tags, OwnOrigin: service.Upstream == policy.UpstreamOrigin,
-	})
-	if err != nil {
-		return nil, httpcache.ReasonTooManyTags
-	}
-	return scopes, httpcache.ReasonNone
-}
-
-// hasTags reports whether a header names tags. A 304 that does not leaves the stored response's as they are.
-func hasTags(h httpcache.Fields) bool { return h.Has("Surrogate-Key") || h.Has("Cache-Tag") }
-
 // standing is what a response that has just come stands for.
 type standing struct {
 	stamp   uint64

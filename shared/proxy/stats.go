@@ -19,8 +19,9 @@ const (
 
 // Stats counts what a proxy does. Each counter only grows.
 type Stats struct {
-	requests [outcomes]telemetry.Counter // by outcome
-	unstored [reasons]telemetry.Counter  // responses that were not stored, by reason
+	requests [outcomes]telemetry.Counter     // by outcome
+	unstored [reasons]telemetry.Counter      // responses that were not stored, by reason
+	fleet    [fleetResults]telemetry.Counter // unsafe methods of services that invalidate the whole fleet, by what came of it
 
 	Fills            telemetry.Counter // requests to the upstream on behalf of a flight
 	Busy             telemetry.Counter // requests that found the service's cap on fills reached
@@ -40,6 +41,8 @@ type Stats struct {
 	Behind        telemetry.Counter // responses of a tier that missed a purge, so that it was asked again
 	Disconnected  telemetry.Counter // requests that began while the node held no lease
 	EpochsIgnored telemetry.Counter // clients' Tiercache-Min-Epoch above the log's head
+
+	DirectivesIgnored telemetry.Counter // requests whose directives would have been honoured, over the limit
 }
 
 // count notes how the request was answered.
@@ -70,21 +73,24 @@ func (p *Proxy) Observe(meter metric.Meter) error {
 	requests, err1 := meter.Int64ObservableCounter("tiercache.requests", metric.WithDescription("Requests by outcome"))
 	unstored, err2 := meter.Int64ObservableCounter("tiercache.responses.not_stored", metric.WithDescription("Responses that were not stored, by reason"))
 	fills, err3 := meter.Int64ObservableGauge("tiercache.fills.in_flight", metric.WithDescription("Fills in flight, by service"))
-	for _, err := range []error{err1, err2, err3} {
+	fleet, err4 := meter.Int64ObservableCounter("tiercache.invalidations", metric.WithDescription("Purges that control was asked for because of unsafe methods, by what came of it"))
+	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
 			return fmt.Errorf("proxy instruments: %w", err)
 		}
 	}
 	byOutcome, byReason := attributes("outcome", outcomes, func(i int) string { return httpcache.Outcome(i).String() }),
 		attributes("reason", reasons, func(i int) string { return httpcache.Reason(i).String() })
+	byResult := attributes("result", int(fleetResults), func(i int) string { return fleetResult(i).String() })
 	_, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		observeAll(o, requests, p.stats.requests[:], byOutcome)
 		observeAll(o, unstored, p.stats.unstored[:], byReason)
+		observeAll(o, fleet, p.stats.fleet[:], byResult)
 		p.limits.inFlight(func(service string, n int) {
 			o.ObserveInt64(fills, int64(n), metric.WithAttributes(attribute.String("service", service)))
 		})
 		return nil
-	}, requests, unstored, fills)
+	}, requests, unstored, fills, fleet)
 	if err != nil {
 		return fmt.Errorf("proxy instruments: %w", err)
 	}
@@ -111,6 +117,7 @@ func (p *Proxy) observeTotals(meter metric.Meter) error {
 		{"tiercache.purged.outrun", "Responses that a purge overtook on their way", &p.stats.Outrun},
 		{"tiercache.upstream.behind", "Responses of a tier that missed a purge, so that it was asked again", &p.stats.Behind},
 		{"tiercache.disconnected.requests", "Requests that began while the node held no lease", &p.stats.Disconnected},
+		{"tiercache.request_directives.ignored", "Requests whose directives would have been honoured, over the limit", &p.stats.DirectivesIgnored},
 		{"tiercache.min_epoch.ignored", "Clients' Tiercache-Min-Epoch above the head of the control log", &p.stats.EpochsIgnored},
 	}
 	for _, t := range totals {

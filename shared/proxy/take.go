@@ -28,6 +28,7 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	}
 	vary, _ := httpcache.ParseVary(response.Header) // Storable refuses a star
 	names, selectable := selectingNames(vary)
+	names = union(names, j.keyed())
 	if !selectable && reason == httpcache.ReasonNone {
 		reason = httpcache.ReasonVaryStar
 	}
@@ -35,10 +36,14 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	if j.behind(response, &stands) {
 		return j.insist(ctx, cancel, f, response)
 	}
+	rule := j.ruledBy(reason, response, &meta)
+	if reason == httpcache.ReasonNone {
+		response = j.force(response, &meta)
+	}
 	fields, status := j.p.replyFields(response, &meta)
 	res := &result{
 		fwd: j.fwd, fwdStatus: response.Status, reason: reason, status: status,
-		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked,
+		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked, rule: rule,
 	}
 	if res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes; stands.stale {
 		res.outcome, res.stale = httpcache.Stale, true
@@ -51,6 +56,7 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 		Kind: object.KindResponse, Key: string(key), Stamp: stands.stamp, Scopes: stands.scopes, Meta: meta,
 		Fields: object.MakeBlock(fields), Selecting: names,
 	}
+	j.learnSearch(fields, &res.head)
 	if stands.verdict == invalidation.Dead || stands.verdict == invalidation.Stale && stands.stale {
 		j.onlyForThese(f, res, &stands)
 	}
