@@ -259,4 +259,3 @@ func TestFleet_AnEpochOfAnotherWriteVouchesForNothing(t *testing.T) {
 	post(t.Context(), p.edge, "POST", "/a")
 	ask(t.Context(), p.edge, "/a").expect(t, 200, "GET", "fwd=uri-miss")
 }
-

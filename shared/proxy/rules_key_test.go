@@ -258,4 +258,3 @@ func TestRules_OverTwoTiers(t *testing.T) {
 	s.get("/admin/x?utm=1", fields...).expect(t, 200, `/admin/x?utm=1 cookie=["x=1; lang=de"] device=["a,b"]`,
 		`regional-1; fwd=bypass; fwd-status=200; detail="rules[1]", edge-1; fwd=bypass; fwd-status=200; detail="rules[1]"`)
 }
-

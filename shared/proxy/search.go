@@ -207,4 +207,3 @@ func keptForMany(h httpcache.Fields) bool {
 	rule := httpcache.ParseSearchRule(h)
 	return !rule.Default()
 }
-
