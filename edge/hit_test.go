@@ -38,6 +38,7 @@ func (s *still) Authority() string        { return "site.example:8080" }
 func (s *still) Target() string           { return "/some/path?with=query" }
 func (s *still) Header() httpcache.Header { return pointed{&s.fields} }
 func (s *still) Body() (io.Reader, int64) { return nil, 0 }
+func (s *still) Protocol() string         { return "1.1" }
 func (s *still) Peer() string             { return "127.0.0.1" }
 func (s *still) Reply(status int, _ []byte, body proxy.Payload) {
 	s.status, s.body = status, len(body.Bytes)

@@ -255,7 +255,7 @@ func testUpgrade(t *testing.T, site *app, edge, regional string) {
 	for _, node := range []string{edge, regional} {
 		for _, head := range []string{
 			"GET /upgrade HTTP/1.1\r\nHost: h.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-			"GET /upgrade HTTP/1.1\r\nHost: h.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+			"GET /upgrade HTTP/1.1\r\nHost: h.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, websocket\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
 			"POST /upgrade HTTP/1.1\r\nHost: h.test\r\nUpgrade: x\r\nContent-Length: 0\r\n\r\n", "CONNECT h.test:80 HTTP/1.1\r\nHost: h.test:80\r\n\r\n",
 		} {
 			if got := speak(t, node, head, behind); len(got) != 1 || got[0].status != 501 {
@@ -263,7 +263,13 @@ func testUpgrade(t *testing.T, site *app, edge, regional string) {
 			}
 		}
 	}
-	if heard := site.all(); strings.Contains(heard, "tunnelled") || strings.Contains(heard, "Upgrade") {
+	for _, node := range []string{edge, regional} {
+		offer := "GET /offer-" + node[len(node)-5:] + " HTTP/1.1\r\nHost: h.test\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+		if got := speak(t, node, offer, offer); len(got) != 2 || got[0].status != 200 || got[1].status != 200 {
+			t.Errorf("an offer of h2c is not ignored: %v", got)
+		}
+	}
+	if heard := site.all(); strings.Contains(heard, "tunnelled") || strings.Contains(heard, "Upgrade") || strings.Contains(heard, "Http2-Settings") {
 		t.Error("the site heard of an upgrade")
 	}
 	switching := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

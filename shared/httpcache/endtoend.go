@@ -1,9 +1,11 @@
 package httpcache
 
-// hopByHop are the fields of one connection (RFC 9110, 7.6.1) and those of a proxy's own authentication
-// (RFC 9111, 3.1). Trailer goes with the framing that it belongs to.
+import "slices"
+
+// hopByHop are the fields of one connection (RFC 9110, 7.6.1; HTTP2-Settings: RFC 7540, 3.2.1) and those of a proxy's
+// own authentication (RFC 9111, 3.1). Trailer goes with the framing that it belongs to.
 var hopByHop = [...]string{
-	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings",
 	"Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
 }
 
@@ -40,6 +42,18 @@ func StoredFields(h Header, m *Meta) Fields {
 		f = append(f, Field{Name: "Date", Value: string(AppendDate(nil, m.date()))})
 	}
 	return own(f)
+}
+
+// WithheldFields are the end-to-end fields of a response that StoredFields leaves out because no-cache="f" or
+// private="f" names them (RFC 9111, 5.2.2.4 and 5.2.2.7), in memory of their own: they belong to whoever the response
+// was fetched for, and to nobody else.
+func WithheldFields(h Header, m *Meta) Fields {
+	names := withheldFields(h, m)
+	if len(names) == 0 {
+		return nil
+	}
+	f := collect(h, append(connectionNamed(h), "Age"))
+	return own(slices.DeleteFunc(f, func(field Field) bool { return !nameIn(field.Name, names) }))
 }
 
 // ForwardFields are the fields of a request to send to the next tier, in memory of their own: without

@@ -12,6 +12,38 @@ func AppendVia(dst []byte, h Header, protocol, by string) []byte {
 	return append(dst, by...)
 }
 
+// Protocol is the version that the response came with, as Via names it (RFC 9110, 7.6.3).
+func (m *Meta) Protocol() string {
+	switch {
+	case m.Flags.Has(FlagHTTP2):
+		return "2.0"
+	case m.Flags.Has(FlagHTTP10):
+		return "1.0"
+	}
+	return "1.1"
+}
+
+// MaxForwards is how often a request with OPTIONS or TRACE may still be forwarded (RFC 9110, 7.6.2); ok is false where
+// it does not say. What is no number does not count, and what is larger than 2^31 counts as that.
+func MaxForwards(h Header) (n int64, ok bool) {
+	return parseDelta(h.Value("Max-Forwards"))
+}
+
+// AsksForProtocol reports whether a request asks for another protocol by Upgrade (RFC 9110, 7.8). An offer of h2c alone
+// does not count: clients make it by default and go on in HTTP/1.1 where it is ignored, as RFC 9113 (3.1) wants.
+func AsksForProtocol(h Header) bool {
+	l := linesOf(h, "Upgrade")
+	for line, ok := l.next(); ok; line, ok = l.next() {
+		members := list{rest: line}
+		for protocol, more := members.next(); more; protocol, more = members.next() {
+			if !sameName(protocol, "h2c") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // AppendCDNLoop appends the value of CDN-Loop for a request that goes on: the lines that came, none of
 // them changed, then this node (RFC 8586). cdnID is the token that all nodes of the fleet share; node
 // tells them apart, since a request passes several of them on its way.

@@ -26,6 +26,8 @@ const (
 	FlagTargeted                          // a targeted field took the place of Cache-Control and Expires (RFC 9213)
 	FlagETag                              // a well-formed entity tag
 	FlagEncoded                           // this tier put the content coding on; set by who does, never by NewMeta
+	FlagHTTP10                            // it came in HTTP/1.0; set by who receives it, for Via
+	FlagHTTP2                             // it came in HTTP/2; likewise
 
 	// FlagPurged is set at use and never stored: a soft purge made the response stale, however much of its
 	// lifetime is left.

@@ -18,16 +18,16 @@ const (
 	ReasonSetCookie                    // Set-Cookie, which the policy does not store
 	ReasonVaryStar                     // Vary that nothing can match
 	ReasonNoFreshness                  // nothing that a later request could use
+	ReasonOddRequest                   // an error that unusual fields of the request may have caused
 
 	// The following are found by those who store, never by Storable.
 
-	ReasonTooLarge        // over the size limit of the service or the store
-	ReasonTruncated       // the body ended early
-	ReasonTooManyTags     // more tags or path levels than an entry may have
-	ReasonTooManyVariants // more variants than a key may have
-	ReasonPurged          // a purge came between the fill's start and its end
-	ReasonDigest          // the body does not have the digest that was promised
-	ReasonStore           // the store refused it
+	ReasonTooLarge    // over the size limit of the service or the store
+	ReasonTruncated   // the body ended early
+	ReasonTooManyTags // more tags, groups or path levels than an entry may have
+	ReasonPurged      // a purge came between the fill's start and its end
+	ReasonDigest      // the body does not have the digest that was promised
+	ReasonStore       // the store refused it
 
 	reasonCount
 )
@@ -36,8 +36,8 @@ var reasonNames = [reasonCount]string{
 	ReasonNone: "", ReasonMethod: "method", ReasonPrecondition: "precondition", ReasonRequestNoStore: "request-no-store",
 	ReasonStatus: "status", ReasonPartial: "partial", ReasonNoStore: "no-store", ReasonMustUnderstand: "must-understand",
 	ReasonPrivate: "private", ReasonAuthorization: "authorization", ReasonSetCookie: "set-cookie",
-	ReasonVaryStar: "vary-star", ReasonNoFreshness: "no-freshness", ReasonTooLarge: "too-large",
-	ReasonTruncated: "truncated", ReasonTooManyTags: "too-many-tags", ReasonTooManyVariants: "too-many-variants",
+	ReasonVaryStar: "vary-star", ReasonNoFreshness: "no-freshness", ReasonOddRequest: "odd-request", ReasonTooLarge: "too-large",
+	ReasonTruncated: "truncated", ReasonTooManyTags: "too-many-tags",
 	ReasonPurged: "purged", ReasonDigest: "digest", ReasonStore: "store",
 }
 
@@ -53,7 +53,7 @@ func (r Reason) String() string {
 // well be stored, so such a reason must not mark the key as uncacheable: a client could choose to.
 func (r Reason) OfRequest() bool {
 	switch r {
-	case ReasonMethod, ReasonPrecondition, ReasonRequestNoStore, ReasonPartial, ReasonAuthorization:
+	case ReasonMethod, ReasonPrecondition, ReasonRequestNoStore, ReasonPartial, ReasonAuthorization, ReasonOddRequest:
 		return true
 	}
 	return false

@@ -118,7 +118,7 @@ func TestReason_Names(t *testing.T) {
 // A client must not be able to have a key marked as uncacheable for everybody.
 func TestReason_OfRequest(t *testing.T) {
 	for r := ReasonNone; r < reasonCount; r++ {
-		want := r == ReasonMethod || r == ReasonPrecondition || r == ReasonRequestNoStore || r == ReasonAuthorization || r == ReasonPartial
+		want := r == ReasonMethod || r == ReasonPrecondition || r == ReasonRequestNoStore || r == ReasonAuthorization || r == ReasonPartial || r == ReasonOddRequest
 		equal(t, r.String(), r.OfRequest(), want)
 	}
 }

@@ -32,6 +32,7 @@ func (c *call) Authority() string        { return "site.example" }
 func (c *call) Target() string           { return c.target }
 func (c *call) Header() httpcache.Header { return c.header }
 func (c *call) Body() (io.Reader, int64) { return nil, 0 }
+func (c *call) Protocol() string         { return "1.1" }
 func (c *call) Peer() string             { return "127.0.0.1" }
 
 func (c *call) Reply(status int, fields []byte, body proxy.Payload) {

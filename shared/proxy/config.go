@@ -139,7 +139,6 @@ type Proxy struct {
 	compressor *encoding.Compressor
 
 	pseudonym string // in Via
-	via       string // this node's member of Via on replies
 	requests  sync.Pool
 }
 
@@ -152,7 +151,7 @@ func New(cfg Config, deps Deps) (*Proxy, error) {
 		cfg: cfg, store: deps.Store, upstream: deps.Upstream, log: deps.Log,
 		tracer: deps.Tracer, tracing: deps.Tracer != nil, took: deps.Took, now: deps.Now, random: deps.Random,
 		compressor: encoding.New(maxEncoders),
-		pseudonym:  cfg.Node + " (tiercache)", via: "1.1 " + cfg.Node + " (tiercache)",
+		pseudonym:  cfg.Node + " (tiercache)",
 	}
 	p.control, p.logged, p.purger = deps.Control, deps.Control != nil, deps.Purger
 	if !p.logged {

@@ -10,6 +10,8 @@ import (
 // are valid until Reply returns; what outlives the exchange must be copied.
 type Exchange interface {
 	Method() string
+	// Protocol is the version of HTTP that the request came with: "1.0" or "1.1".
+	Protocol() string
 	// Scheme is "http" or "https".
 	Scheme() string
 	// Authority is the host as the client sent it: the Host field, or that of an absolute-form target.

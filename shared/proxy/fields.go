@@ -27,9 +27,10 @@ func (p *Proxy) appendStatus(dst []byte, m httpcache.Member) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendOwn appends what this node says on every reply: Via, and the tiers' Cache-Status so far.
-func (p *Proxy) appendOwn(dst []byte, status []string, m httpcache.Member) []byte {
-	dst = appendField(dst, "Via", p.via)
+// appendOwn appends what this node says on every reply that it passes on: Via, and the tiers' Cache-Status so far.
+func (p *Proxy) appendOwn(dst []byte, meta *httpcache.Meta, status []string, m httpcache.Member) []byte {
+	dst = append(append(dst, "Via: "...), meta.Protocol()...)
+	dst = append(append(append(dst, ' '), p.pseudonym...), "\r\n"...)
 	for _, s := range status {
 		dst = appendField(dst, "Cache-Status", s)
 	}
@@ -70,7 +71,10 @@ func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	if r.service.SurrogateControl {
 		f.Add(capabilityField, httpcache.SurrogateCapability)
 	}
-	f.Add("Via", string(httpcache.AppendVia(nil, r.header, "1.1", p.pseudonym)))
+	f.Add("Via", string(httpcache.AppendVia(nil, r.header, r.x.Protocol(), p.pseudonym)))
+	if hops, ok := r.maxForwards(); ok {
+		f.Set("Max-Forwards", strconv.FormatInt(hops-1, 10))
+	}
 	f.Add("CDN-Loop", string(httpcache.AppendCDNLoop(nil, r.header, cdnID, p.cfg.Node)))
 	return f
 }
@@ -98,24 +102,32 @@ func (p *Proxy) dropPrivate(f *httpcache.Fields) {
 	*f = kept
 }
 
-// replyFields are the end-to-end fields of a response that is passed on.
-func (p *Proxy) replyFields(response *Response, m *httpcache.Meta) (fields httpcache.Fields, status []string) {
-	fields = httpcache.StoredFields(response.Header, m)
+// replyFields are the end-to-end fields of a response that is passed on. Those that are withheld from everybody but the
+// client that it was fetched for are kept apart: they are never stored.
+func (p *Proxy) replyFields(response *Response, m *httpcache.Meta) (fields, withheld httpcache.Fields, status []string) {
+	fields, withheld = httpcache.StoredFields(response.Header, m), httpcache.WithheldFields(response.Header, m)
 	if response.FromTier {
 		for v := range fields.Values("Cache-Status") {
 			status = append(status, v)
 		}
 		fields.Del("Cache-Status")
+		withheld.Del("Cache-Status")
 	}
-	fields.Del("Content-Length", "Age", "Trailer")
-	p.dropPrivate(&fields)
-	if p.cfg.FacesClients {
-		fields.Del(cacheFields...)
-	}
+	p.trim(&fields)
+	p.trim(&withheld)
 	if !fields.Has("Date") {
 		fields.Add("Date", string(httpcache.AppendDate(nil, m.ResponseTime/1000)))
 	}
-	return fields, status
+	return fields, withheld, status
+}
+
+// trim takes out what this node says itself, and what is for the tiers alone.
+func (p *Proxy) trim(f *httpcache.Fields) {
+	f.Del("Content-Length", "Age", "Trailer")
+	p.dropPrivate(f)
+	if p.cfg.FacesClients {
+		f.Del(cacheFields...)
+	}
 }
 
 // appendNotModified appends what of a stored response belongs into a 304 (RFC 9110, 15.4.5). For another tier that is

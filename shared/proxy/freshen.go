@@ -45,11 +45,11 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	if j.service.SurrogateControl {
 		meta.KeepTargeted(&old.Meta)
 	}
-	meta.Flags |= old.Meta.Flags & httpcache.FlagEncoded
+	meta.Flags |= old.Meta.Flags&httpcache.FlagEncoded | response.Version
 	if j.rules.Forces(&j.parsed, &meta) {
 		meta.Force() // a 304 brings no Set-Cookie where none is stored
 	}
-	clean, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
+	clean, withheld, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
 
 	head := old
 	head.Meta, head.Fields = meta, object.MakeBlock(clean)
@@ -64,6 +64,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	j.learnSearch(clean, &head)
 	res := j.storedResult(response.Status)
 	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
+	res.withheld = object.MakeBlock(withheld)
 	res.asked, res.rule = stands.asked, j.service.LifetimeRule(&j.ruling, meta.Status)
 	if stands.verdict == invalidation.Dead || f.Voided() {
 		// The 304 speaks of a time before the purge: good for those that asked before it, and not to be stored.

@@ -93,15 +93,68 @@ func TestHTTP_NoCacheIsStoredAndValidated(t *testing.T) {
 	}
 }
 
-// RFC 9111, 5.2.2.4 and 5.2.2.7: fields that are named are in no reply from the store.
+// RFC 9111, 5.2.2.4 and 5.2.2.7: fields that no-cache or private name are for the client that they were sent to.
 func TestHTTP_NamedFieldsAreWithheld(t *testing.T) {
-	for _, control := range []string{`max-age=60, private="X-Me, X-You"`, `max-age=60, no-cache="x-me,X-YOU"`} {
-		s := newSystem(t, answering(200, "Cache-Control: "+control, "X-Me: 1", "X-You: 2", "X-All: 3"))
-		s.get("/").expect(t, 200, "1", "stored")
-		r := s.get("/")
-		r.expect(t, 200, "1", "hit")
-		if r.header.Get("X-Me") != "" || r.header.Get("X-You") != "" || r.header.Get("X-All") != "3" {
-			t.Errorf("%s: %v", control, r.header)
+	for _, control := range []string{`max-age=60, private="X-Me, Set-Cookie"`, `max-age=60, no-cache="x-me,set-cookie"`} {
+		handle := answering(200, "Cache-Control: "+control, "X-Me: 1", "Set-Cookie: a=b", "X-All: 3")
+		for tiers, s := range map[string]*system{"one tier": newSystem(t, handle), "two tiers": twoTiers(t, "secret", handle)} {
+			for _, step := range []struct {
+				status, me, cookie string
+			}{{"stored", "1", "a=b"}, {"hit", "", ""}} {
+				r := s.get("/" + tiers[:3])
+				r.expect(t, 200, r.body, step.status)
+				if h := r.header; h.Get("X-Me") != step.me || h.Get("Set-Cookie") != step.cookie || h.Get("X-All") != "3" {
+					t.Errorf("%s, %s, %s: %v", tiers, control, step.status, h)
+				}
+			}
+			if h := s.do("POST", "/").header; h.Get("X-Me") != "1" || h.Get("Set-Cookie") != "a=b" {
+				t.Errorf("%s, %s: a POST yields %v", tiers, control, h)
+			}
+		}
+	}
+}
+
+// What waits for another client's fill is not given what belongs to that client.
+func TestHTTP_NamedFieldsAreOfTheLeader(t *testing.T) {
+	release := make(chan struct{})
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		setLines(w, []string{`Cache-Control: max-age=60, private="X-Me"`, "X-Me: " + r.Header.Get("X-Who")})
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush() // a flush that fails fails the test below
+		<-release
+	})
+	defer close(release)
+	for _, step := range []struct{ who, status, me string }{{"leader", "stored", "leader"}, {"waiter", "collapsed", ""}} {
+		request, err := http.NewRequest(http.MethodGet, s.url+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Who", step.who)
+		response, err := s.client.Do(request) // the head is there before the body's end
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if status := response.Header.Get("Cache-Status"); !strings.Contains(status, step.status) || response.Header.Get("X-Me") != step.me {
+			t.Errorf("%s: %v", step.who, response.Header)
+		}
+	}
+}
+
+// A 304 may bring such fields as well.
+func TestHTTP_NamedFieldsOfA304(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		setLines(w, []string{`Cache-Control: max-age=1, private="X-Me"`, `ETag: "a"`, "X-Me: " + r.Header.Get("X-Who")})
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(http.StatusNotModified)
+		}
+	})
+	s.get("/", "X-Who: 1")
+	s.clock.advance(5 * time.Second)
+	for _, step := range []struct{ status, me string }{{"fwd-status=304", "2"}, {"hit", ""}} {
+		r := s.get("/", "X-Who: 2")
+		if r.expect(t, 200, "", step.status); r.header.Get("X-Me") != step.me {
+			t.Errorf("%s: %v", step.status, r.header)
 		}
 	}
 }

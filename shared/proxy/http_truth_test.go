@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -116,6 +117,84 @@ func TestHTTP_ErrorsOfOddRequestsAreNotStored(t *testing.T) {
 		s.get("/", "X-Odd: 1").expect(t, status, "", "edge-1; fwd=uri-miss")
 		s.get("/").expect(t, 200, "x", "stored")
 		s.get("/", "X-Odd: 1").expect(t, 200, "x", "hit")
+	}
+}
+
+// What says that it is fresh is not stored either if the request's own fields may have caused it: very long ones, or
+// bytes that are not ASCII. Nor can such requests make a key one of which everybody asks for himself.
+func TestHTTP_ErrorsOfOddRequestsAreNotStoredThoughFresh(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 405, 414, 500, 501} {
+		s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=60")
+			if len(r.Header.Get("X-Odd")) > 3000 || r.Header.Get("X-Odd") == "\x80" || r.Header.Get("X-Odd") == "plain" {
+				w.WriteHeader(status)
+				return
+			}
+			fmt.Fprint(w, "x")
+		})
+		for i, odd := range []string{strings.Repeat("a", 5<<10), "\x80"} {
+			path := fmt.Sprint("/", i)
+			s.get(path, "X-Odd: "+odd).expect(t, status, "", "detail=odd-request")
+			s.get(path).expect(t, 200, "x", "stored")
+			s.get(path, "X-Odd: "+odd).expect(t, 200, "x", "hit")
+		}
+		s.get("/plain", "X-Odd: plain").expect(t, status, "", "stored")
+	}
+}
+
+// RFC 9110, 7.6.2: OPTIONS and TRACE are forwarded as often as they allow, and no other method counts.
+func TestHTTP_MaxForwards(t *testing.T) {
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Left", r.Header.Get("Max-Forwards"))
+		w.WriteHeader(http.StatusAccepted)
+	}
+	for tiers, s := range map[int64]*system{1: newSystem(t, handle), 2: twoTiers(t, "secret", handle)} {
+		for _, c := range []struct {
+			method, hops string
+			status       int
+			left         string
+		}{
+			{"OPTIONS", "0", 204, ""}, {"TRACE", "0", 405, ""}, {"OPTIONS", fmt.Sprint(tiers - 1), 204, ""}, {"TRACE", fmt.Sprint(tiers - 1), 405, ""},
+			{"OPTIONS", fmt.Sprint(tiers), 202, "0"}, {"OPTIONS", fmt.Sprint(tiers + 7), 202, "7"}, {"OPTIONS", "x", 202, "x"}, {"DELETE", "0", 202, "0"},
+		} {
+			r := s.do(c.method, "/", "Max-Forwards: "+c.hops)
+			if left := r.header.Get("X-Left"); r.status != c.status || left != c.left || c.status < 202 && r.header.Get("Allow") == "" || c.status == 405 && r.header.Get("Allow") != "GET, HEAD, OPTIONS" {
+				t.Errorf("%d tiers, %s with %s: %d with %q, %v", tiers, c.method, c.hops, r.status, left, r.header)
+			}
+		}
+	}
+}
+
+// RFC 9110, 7.6.3: Via says in which version a message came to the node.
+func TestHTTP_ViaSaysTheVersion(t *testing.T) {
+	var via string
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		via = r.Header.Get("Via")
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 1\r\n\r\nx") // the client's loss
+	})
+	for _, want := range []string{"stored", "hit"} {
+		r := s.get("/")
+		if r.expect(t, 200, "x", want); r.header.Get("Via") != "1.0 edge-1 (tiercache)" {
+			t.Errorf("%s: %q", want, r.header.Get("Via"))
+		}
+	}
+	addr := strings.TrimPrefix(s.url, "http://")
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /old HTTP/1.0\r\nHost: "+addr+"\r\nVia: 1.1 front\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := io.ReadAll(conn); err != nil || via != "1.1 front, 1.0 edge-1 (tiercache)" {
+		t.Errorf("the upstream got Via: %q, the client %q, %v", via, reply, err)
 	}
 }
 

@@ -49,11 +49,12 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	own := p.invalidate(r, response)
 	purged, fleet := p.invalidateFleet(r, response)
 	meta := newMeta(r.service, response.Status, response.Header, started, p.now())
-	fields, status := p.replyFields(response, &meta)
+	meta.Flags |= response.Version
+	fields, withheld, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	res := &result{
-		solo: &soloResponse{response: response, fields: fields, meta: meta},
-		fwd:  fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
+		solo: &soloResponse{response: response, fields: fields, meta: meta}, withheld: object.MakeBlock(withheld),
+		fwd: fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
 		forgotten: forgotten, fleet: fleet, rule: r.bypassRule(),
 	}
 	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
@@ -111,12 +112,13 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 	}
 	p.count(r, outcome)
 	fields := append(r.fields[:0], object.MakeBlock(solo.fields)...)
+	fields = append(fields, res.withheld...)
 	if solo.meta.Age > 0 {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
 	}
 	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.detail()}
 	fields = p.appendControl(fields, r, res.told())
-	fields = p.appendOwn(fields, res.status, member)
+	fields = p.appendOwn(fields, &solo.meta, res.status, member)
 	r.fields = fields
 	status := solo.response.Status
 	payload := Payload{Stream: solo.response.Body, Length: solo.response.Length, Seal: r.tier}

@@ -32,6 +32,8 @@ type told struct {
 	live   bool   // one of them holds a lease
 	stale  bool   // it stands in for a response that did not come
 	asked  uint64 // what the node that asked the upstream had applied then
+	// withheld are fields that are for this client alone.
+	withheld object.Block
 }
 
 // storedPayload opens the body of a stored response. ok is false when its first segment is gone: the
@@ -119,9 +121,10 @@ func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream 
 	} else {
 		fields = append(fields, head.Fields...)
 	}
+	fields = append(fields, upstream.withheld...)
 	fields = appendAge(fields, age)
 	fields = p.appendControl(fields, r, upstream)
-	fields = p.appendOwn(fields, upstream.status, member)
+	fields = p.appendOwn(fields, &head.Meta, upstream.status, member)
 	r.fields = fields
 	if body.Length < 0 {
 		body.Seal = r.tier
@@ -174,7 +177,11 @@ func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
 	if res.head.Meta.Flags.Has(httpcache.FlagPurged) {
 		member.TTL = min(member.TTL, 0)
 	}
-	p.send(r, &res.head, age, res.told(), member, payload)
+	upstream := res.told()
+	if lead {
+		upstream.withheld = res.withheld
+	}
+	p.send(r, &res.head, age, upstream, member, payload)
 	return true
 }
 

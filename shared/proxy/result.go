@@ -24,6 +24,9 @@ type result struct {
 	first  *flight.Reader
 	length int64 // of body, -1 when unknown
 
+	// withheld is for the client alone that led the fill, and never stored (RFC 9111, 5.2.2.4 and 5.2.2.7).
+	withheld object.Block
+
 	live  bool   // a tier behind this one, or a foreign upstream, vouches for it
 	stale bool   // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
 	asked uint64 // what the node that asked the upstream had applied when it asked

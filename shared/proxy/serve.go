@@ -23,11 +23,15 @@ func (p *Proxy) Serve(ctx context.Context, x Exchange) {
 func (p *Proxy) serve(r *request) {
 	if r.target == "*" && r.method == http.MethodOptions {
 		// The node itself is asked (RFC 9110, 9.3.7): edges do, to know that it still answers.
-		r.x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", "GET, HEAD, OPTIONS"), Payload{})
+		p.answer(r)
 		return
 	}
 	if refusal := p.admit(r); refusal != nil {
 		p.refuse(r, refusal)
+		return
+	}
+	if hops, ok := r.maxForwards(); ok && hops == 0 {
+		p.answer(r)
 		return
 	}
 	if refusal := p.reach(r); refusal != nil {
@@ -46,12 +50,32 @@ func (p *Proxy) serve(r *request) {
 	}
 }
 
+// ownMethods are those that a node itself answers.
+const ownMethods = "GET, HEAD, OPTIONS"
+
+// answer replies to a request that is for this node and goes no further.
+func (p *Proxy) answer(r *request) {
+	if r.method == http.MethodTrace {
+		p.refuse(r, refusalTrace)
+		return
+	}
+	r.x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", ownMethods), Payload{})
+}
+
+// maxForwards is how often the request may still be forwarded; ok is false where that is not limited (RFC 9110, 7.6.2).
+func (r *request) maxForwards() (hops int64, ok bool) {
+	if r.method != http.MethodOptions && r.method != http.MethodTrace {
+		return 0, false
+	}
+	return httpcache.MaxForwards(r.header)
+}
+
 // admit finds the request's service, or says why it is refused.
 func (p *Proxy) admit(r *request) *refusal {
 	if r.method == http.MethodConnect {
 		return refusalConnect
 	}
-	if r.header.Value("Upgrade") != "" {
+	if httpcache.AsksForProtocol(r.header) {
 		return refusalUpgrade
 	}
 	if !validTarget(r.target) {

@@ -217,7 +217,11 @@ func (s *stream) stop(ctx context.Context, err error) {
 		s.body.Await(ctx, s.writer.Size(), s.job.service.ResponseTimeout())
 	}
 	if err != nil && s.storing {
-		s.job.p.stats.notStored(httpcache.ReasonTruncated)
+		reason := httpcache.ReasonTruncated
+		if errors.Is(err, errDigest) {
+			reason = httpcache.ReasonDigest
+		}
+		s.job.p.stats.notStored(reason)
 	}
 	if err := s.writer.Abort(); err != nil {
 		s.job.p.stats.StoreErrors.Add(1)

@@ -15,7 +15,11 @@ import (
 // take decides about a full response: shared and stored, or for the leader alone.
 func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flight.Flight[*result], response *Response, started, received time.Time) (keep bool) {
 	meta := newMeta(j.service, response.Status, response.Header, started, received)
+	meta.Flags |= response.Version
 	reason := httpcache.Storable(&j.parsed, &meta, response.Header, &j.rules)
+	if reason == httpcache.ReasonNone && response.Status >= http.StatusBadRequest && httpcache.Odd(j.header) {
+		reason = httpcache.ReasonOddRequest
+	}
 	if reason == httpcache.ReasonNone && response.Length > j.p.cfg.MaxObject {
 		reason = httpcache.ReasonTooLarge
 	}
@@ -40,10 +44,11 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	if reason == httpcache.ReasonNone {
 		response = j.force(response, &meta)
 	}
-	fields, status := j.p.replyFields(response, &meta)
+	fields, withheld, status := j.p.replyFields(response, &meta)
 	res := &result{
 		fwd: j.fwd, fwdStatus: response.Status, reason: reason, status: status,
 		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked, rule: rule,
+		withheld: object.MakeBlock(withheld),
 	}
 	if res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes; stands.stale {
 		res.outcome, res.stale = httpcache.Stale, true

@@ -58,6 +58,8 @@ type Response struct {
 	Body io.ReadCloser
 	// Length is -1 when unknown.
 	Length int64
+	// Version is httpcache.FlagHTTP10 or FlagHTTP2, 0 for HTTP/1.1.
+	Version httpcache.Flags
 	// FromTier says that the response comes from a node of this fleet, whose Tiercache-* and
 	// Cache-Status fields can be believed.
 	FromTier bool

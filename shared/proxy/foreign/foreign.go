@@ -118,8 +118,18 @@ func (c *Client) Send(ctx context.Context, base *url.URL, host string, timeout t
 		Status: response.StatusCode,
 		Header: fields(response.Header),
 		Body:   &body{ReadCloser: response.Body, stall: stall},
-		Length: response.ContentLength,
+		Length: response.ContentLength, Version: version(response),
 	}, nil
+}
+
+func version(r *http.Response) httpcache.Flags {
+	switch {
+	case r.ProtoMajor == 2:
+		return httpcache.FlagHTTP2
+	case !r.ProtoAtLeast(1, 1):
+		return httpcache.FlagHTTP10
+	}
+	return 0
 }
 
 // request builds the request line and fields.

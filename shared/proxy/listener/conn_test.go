@@ -164,11 +164,20 @@ func TestConn_NoRequestsBehindAnotherProtocol(t *testing.T) {
 	for _, raw := range []string{
 		"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: h2c, websocket\r\n\r\n",
 	} {
 		if got := converse(t, addr, raw+next); fmt.Sprint(got) != "[501]" {
 			t.Errorf("%q: %q", raw, got)
 		}
+	}
+}
+
+// RFC 9113, 3.1: the offer of h2c is ignored, and the client goes on in HTTP/1.1.
+func TestConn_OfferOfH2CIsIgnored(t *testing.T) {
+	addr := serve(t, func(_ context.Context, x proxy.Exchange) { x.Reply(204, nil, proxy.Payload{}) })
+	offer := "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
+	if got := converse(t, addr, offer+next); fmt.Sprint(got) != "[204 204]" {
+		t.Errorf("%q", got)
 	}
 }
 

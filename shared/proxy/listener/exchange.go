@@ -87,7 +87,14 @@ func splitAuthority(rest string) (host, target string) {
 	return rest[:end], rest[end:]
 }
 
-func (x *exchange) Method() string           { return alias(x.ctx.Method()) }
+func (x *exchange) Method() string { return alias(x.ctx.Method()) }
+func (x *exchange) Protocol() string {
+	if x.ctx.Request.Header.IsHTTP11() {
+		return "1.1"
+	}
+	return "1.0"
+}
+
 func (x *exchange) Scheme() string           { return x.scheme }
 func (x *exchange) Authority() string        { return x.host }
 func (x *exchange) Target() string           { return x.target }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"tiercache/shared/httpcache"
 	"tiercache/shared/proxy"
 )
 
@@ -124,7 +125,9 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, err)
 	} else {
 		l.handle(l.base, x)
-		if changesProtocol(&ctx.Request.Header) {
+		if ctx.IsConnect() || httpcache.AsksForProtocol(x.Header()) {
+			// A client that takes the reply for consent would go on with something else than requests (RFC 9110, 7.8
+			// and 9.3.6). Nobody reads that as requests.
 			ctx.SetConnectionClose()
 			connOf(ctx.Conn()).unread.Store(true)
 		}
@@ -134,12 +137,6 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 	}
 	x.end()
 	l.pool.Put(x)
-}
-
-// changesProtocol reports whether a client that takes the reply for consent would go on with something else
-// than requests (RFC 9110, 7.8 and 9.3.6). Nobody reads that as requests.
-func changesProtocol(h *fasthttp.RequestHeader) bool {
-	return h.IsConnect() || len(h.Peek(fasthttp.HeaderUpgrade)) > 0
 }
 
 // beforeBody gives the part of a body that fasthttp reads before it calls serve a stall limit of its own. Where
