@@ -132,6 +132,9 @@ func checkScalar(node ast.Node, t reflect.Type) error {
 }
 
 func checkText(node ast.Node, t reflect.Type) error {
+	if node.Type() == ast.SequenceType && t.Kind() == reflect.Struct && len(structFields(t)) > 0 {
+		return at(node, "expected a single value or fields, such as `%s: ...`", firstKey(t))
+	}
 	text, err := scalarText(node)
 	if err != nil {
 		return err
