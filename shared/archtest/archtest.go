@@ -25,7 +25,12 @@ func Check(root string) ([]Violation, error) {
 	if err != nil {
 		return nil, err
 	}
+	promises, err := tree.checkPromises(root)
+	if err != nil {
+		return nil, err
+	}
 	found := slices.Concat(
+		promises,
 		tree.checkTopLevel(),
 		tree.checkDirections(),
 		tree.checkVendors(),
