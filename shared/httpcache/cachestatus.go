@@ -17,7 +17,11 @@ type Member struct {
 	Collapsed bool   // the request joined another's
 	Key       string // the cache key, for debugging
 	Detail    string // anything more, a Reason for example
+	Rules     Rules  // that decided; said where there is no Detail
 }
+
+// Rules are the rules of an operator that decided about a response, by the names that Cache-Status gives them; "" is none.
+type Rules [5]string
 
 // AppendCacheStatus appends m as one list member. Tiers append their members in order, so the caller puts
 // ", " between those received and this one. A request that was forwarded says fwd even when a stored
@@ -47,6 +51,9 @@ func AppendCacheStatus(dst []byte, m Member) []byte {
 		dst = append(dst, "; collapsed"...)
 	}
 	dst = appendStringParam(dst, "key", m.Key)
+	if m.Detail == "" {
+		return appendRules(dst, &m.Rules)
+	}
 	return appendDetail(dst, m.Detail)
 }
 
@@ -64,6 +71,26 @@ func (m *Member) fwd() FwdReason {
 		return FwdBypass
 	}
 	return FwdNone
+}
+
+// appendRules writes the rules as the detail: one by itself, several as a String with spaces between them.
+func appendRules(dst []byte, rules *Rules) []byte {
+	var named [len(rules)]string
+	n := 0
+	for _, rule := range rules {
+		if rule != "" {
+			named[n] = rule
+			n++
+		}
+	}
+	if n < 2 {
+		return appendDetail(dst, named[0])
+	}
+	dst = appendText(append(dst, `; detail="`...), named[0])
+	for _, rule := range named[1:n] {
+		dst = appendText(append(dst, ' '), rule)
+	}
+	return append(dst, '"')
 }
 
 // appendDetail writes detail as a Token when it is one, else as a String (RFC 9211, 2.8).

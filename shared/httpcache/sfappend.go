@@ -14,8 +14,12 @@ func appendName(dst []byte, s string) []byte {
 // appendString appends s as a String. What a String cannot hold, all but printable ASCII, becomes
 // percent-encoded: keys may hold any byte, and no field value may end early or start a new line.
 func appendString(dst []byte, s string) []byte {
+	return append(appendText(append(dst, '"'), s), '"')
+}
+
+// appendText appends what stands between the quotes of a String.
+func appendText(dst []byte, s string) []byte {
 	const hex = "0123456789ABCDEF"
-	dst = append(dst, '"')
 	for i := 0; i < min(len(s), maxStringBytes); i++ {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
@@ -26,7 +30,7 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, '%', hex[c>>4], hex[c&15])
 		}
 	}
-	return append(dst, '"')
+	return dst
 }
 
 // appendStringParam appends a String parameter unless it is empty.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -215,23 +216,38 @@ func (r *Ruling) Keyed() bool {
 // Rewrites reports whether targets may look different in keys, and to the upstream, than they were received.
 func (r *Ruling) Rewrites() bool { return r.Query.rewrites() }
 
-// Labels of the rules that decided, as Cache-Status has them; "" where none did.
-
-// LifetimeRule is the rule that a response with that status has its lifetime from.
-func (m *Match) LifetimeRule(r *Ruling, status int) string {
+// Deciding are the rules that decide about a response with that status, by their labels: whose lifetime it has, and who
+// says that it is stored by force and what of query, headers and cookies is part of the key. Each is named once.
+func (m *Match) Deciding(r *Ruling, status int) (labels httpcache.Rules) {
+	var by [len(labels)]int16
 	switch {
 	case httpcache.TakesTTL(status):
-		return m.label(r.by.ttl)
+		by[0] = r.by.ttl
 	case httpcache.TakesNegativeTTL(status):
-		return m.label(r.by.negativeTTL)
+		by[0] = r.by.negativeTTL
 	}
-	return ""
+	if r.ForceStore {
+		by[1] = r.by.store
+	}
+	if r.Query.rewrites() {
+		by[2] = r.by.query
+	}
+	if len(r.Headers) > 0 {
+		by[3] = r.by.headers
+	}
+	by[4] = r.by.cookies
+	for i, n := range by {
+		if !slices.Contains(by[:i], n) {
+			labels[i] = m.label(n)
+		}
+	}
+	return labels
 }
 
-// StoreRule is the rule that said what to store.
+// StoreRule is the label of the rule that said what to store, "" when none did.
 func (m *Match) StoreRule(r *Ruling) string { return m.label(r.by.store) }
 
-// BypassRule is the rule that said whether to bypass.
+// BypassRule is that of the rule that said whether to bypass.
 func (m *Match) BypassRule(r *Ruling) string { return m.label(r.by.bypass) }
 
 func (m *Match) label(n int16) string {

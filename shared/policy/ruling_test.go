@@ -3,7 +3,7 @@ package policy
 import (
 	"fmt"
 	"reflect"
-	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,21 +196,31 @@ func TestMatch_RuleConditions(t *testing.T) {
 	}
 }
 
-func TestMatch_RuleLabels(t *testing.T) {
+func TestMatch_Deciding(t *testing.T) {
 	m := ruled(t,
 		Rule{Name: "all", TTL: lasting(time.Minute), NegativeTTL: lasting(time.Second)},
 		Rule{Match: Condition{Path: "/a/*"}, TTL: lasting(time.Hour), Store: StoreForce},
 		Rule{Match: Condition{Path: "/b/*"}, Bypass: yes()},
-		Rule{Match: Condition{Path: "/c/*"}, StaleIfError: lasting(time.Hour)},
+		Rule{Match: Condition{Path: "/c/*"}, StaleIfError: lasting(time.Hour), Key: Key{Query: &Query{Mode: QueryAll}}},
+		Rule{Match: Condition{Path: "/d/*"}, Key: Key{Query: &Query{Mode: QuerySort}, Headers: []string{"X-A"}}},
+		Rule{Name: "e", Match: Condition{Path: "/d/e/*"}, Key: Key{Cookies: []string{"a"}}, Store: StoreDefault},
 	)
-	for path, want := range map[string][]string{
-		"/": {"rule:all", "rule:all", "", "", ""}, "/a/": {"rules[1]", "rule:all", "", "rules[1]", ""},
-		"/b/": {"rule:all", "rule:all", "", "", "rules[2]"}, "/c/": {"rule:all", "rule:all", "", "", ""},
+	for path, want := range map[string]string{
+		"/": "rule:all |rule:all ||", "/a/": "rules[1] |rule:all rules[1] |rules[1] |", "/b/": "rule:all |rule:all ||rules[2]", "/c/": "rule:all |rule:all ||",
+		"/d/": "rule:all rules[4] |rule:all rules[4] |rules[4] |", "/d/e/": "rule:all rules[4] rule:e |rule:all rules[4] rule:e |rules[4] rule:e |",
 	} {
 		r := m.Rule(path, nil)
-		got := []string{m.LifetimeRule(&r, 200), m.LifetimeRule(&r, 404), m.LifetimeRule(&r, 500), m.StoreRule(&r), m.BypassRule(&r)}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: %q, want %q", path, got, want)
+		var got strings.Builder
+		for _, status := range []int{200, 404, 500} {
+			for _, label := range m.Deciding(&r, status) {
+				if label != "" {
+					got.WriteString(label + " ")
+				}
+			}
+			got.WriteString("|")
+		}
+		if got.WriteString(m.BypassRule(&r)); got.String() != want {
+			t.Errorf("%s: %q, want %q", path, got.String(), want)
 		}
 	}
 }
@@ -225,7 +235,7 @@ func TestMatch_RuleDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		r := m.Rule("/a/b?z=1&x=2&y=3", f)
 		buf = r.Query.AppendTarget(buf[:0], "/a/b?z=1&x=2&y=3")
-		m.LifetimeRule(&r, 200)
+		m.Deciding(&r, 200)
 	}); n != 0 || string(buf) != "/a/b?x=2&y=3&z=1" {
 		t.Errorf("%v allocations, %s", n, buf)
 	}

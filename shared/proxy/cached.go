@@ -136,7 +136,7 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 		return false
 	}
 	d := httpcache.Decide(&r.head.Meta, &r.parsed, r.now, &r.rules)
-	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true, Detail: r.service.LifetimeRule(&r.ruling, r.head.Meta.Status)}
+	member := httpcache.Member{Outcome: httpcache.Hit, TTL: d.TTL, HasTTL: true, Rules: r.service.Deciding(&r.ruling, r.head.Meta.Status)}
 	if !r.live {
 		member.Detail = "disconnected"
 	}

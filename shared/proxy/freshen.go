@@ -65,7 +65,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	res := j.storedResult(response.Status)
 	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
 	res.withheld = object.MakeBlock(withheld)
-	res.asked, res.rule = stands.asked, j.service.LifetimeRule(&j.ruling, meta.Status)
+	res.asked, res.rules = stands.asked, j.service.Deciding(&j.ruling, meta.Status)
 	if stands.verdict == invalidation.Dead || f.Voided() {
 		// The 304 speaks of a time before the purge: good for those that asked before it, and not to be stored.
 		res.reason = httpcache.ReasonPurged

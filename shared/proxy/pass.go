@@ -55,7 +55,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	res := &result{
 		solo: &soloResponse{response: response, fields: fields, meta: meta}, withheld: object.MakeBlock(withheld),
 		fwd: fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
-		forgotten: forgotten, fleet: fleet, rule: r.bypassRule(),
+		forgotten: forgotten, fleet: fleet, rules: httpcache.Rules{r.bypassRule()},
 	}
 	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
 	if purged == 0 { // else the purge is of this very URI
@@ -116,7 +116,7 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 	if solo.meta.Age > 0 {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
 	}
-	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.detail()}
+	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.detail(), Rules: res.rules}
 	fields = p.appendControl(fields, r, res.told())
 	fields = p.appendOwn(fields, &solo.meta, res.status, member)
 	r.fields = fields

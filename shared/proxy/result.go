@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"cmp"
-
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
@@ -38,8 +36,8 @@ type result struct {
 	fwd       httpcache.FwdReason
 	fwdStatus int // the upstream's status, 0 when it sent none
 	outcome   httpcache.Outcome
-	status    []string // Cache-Status of the tiers behind this one
-	rule      string   // that decided, "" when none did
+	status    []string        // Cache-Status of the tiers behind this one
+	rules     httpcache.Rules // that decided
 }
 
 // soloResponse is a response for one client. What it stands for is in the result.
@@ -53,7 +51,7 @@ type soloResponse struct {
 func (res *result) member(collapsed bool) httpcache.Member {
 	m := httpcache.Member{
 		Outcome: res.outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus,
-		Stored: res.stored(), Collapsed: collapsed, Detail: res.detail(),
+		Stored: res.stored(), Collapsed: collapsed, Detail: res.detail(), Rules: res.rules,
 	}
 	if collapsed && m.Outcome == httpcache.Miss {
 		m.Outcome = httpcache.Collapsed
@@ -69,7 +67,7 @@ func (res *result) detail() string {
 	if detail := res.fleet.detail(); detail != "" {
 		return detail
 	}
-	return cmp.Or(res.reason.String(), res.rule)
+	return res.reason.String()
 }
 
 // told is what the reply says that the result stands for.

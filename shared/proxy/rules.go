@@ -96,18 +96,6 @@ func appendRuleTags(tags []string, ruling *policy.Ruling) []string {
 	return tags
 }
 
-// ruledBy is the rule that decided how long the response is kept, or that it is stored at all.
-func (j *fill) ruledBy(reason httpcache.Reason, response *Response, meta *httpcache.Meta) string {
-	if reason == httpcache.ReasonNone && j.rules.Forces(&j.parsed, meta) {
-		unforced := j.rules
-		unforced.ForceStore = false
-		if httpcache.Storable(&j.parsed, meta, response.Header, &unforced) != httpcache.ReasonNone || meta.Flags.Has(httpcache.FlagNoCache) {
-			return j.service.StoreRule(&j.ruling)
-		}
-	}
-	return j.service.LifetimeRule(&j.ruling, meta.Status)
-}
-
 // force makes a response that is stored by force one that may be: nobody is given the cookies that it sets, the client
 // that it came for included, since all are given the same.
 func (j *fill) force(response *Response, meta *httpcache.Meta) *Response {

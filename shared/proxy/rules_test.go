@@ -124,6 +124,9 @@ func TestRules_CacheStatusNamesTheRule(t *testing.T) {
   - match: {path: "/forced*"}
     name: forced
     store: force
+  - match: {path: "/keyed"}
+    name: keyed
+    key: {query: sort, cookies: []}
 `))
 	for _, c := range []struct {
 		path  string
@@ -136,8 +139,10 @@ func TestRules_CacheStatusNamesTheRule(t *testing.T) {
 		{"/gone", 0, `hit; ttl=10; detail="rules[1]"`},
 		{"/302", 0, "fwd=uri-miss; fwd-status=302; ttl=60; stored"},
 		{"/private", 0, "fwd=uri-miss; fwd-status=200; detail=private"},
-		{"/forced", 0, "fwd=uri-miss; fwd-status=200; ttl=100; stored; detail=rule:forced"},
-		{"/forced", 0, "hit; ttl=100; detail=rule:all"},
+		{"/forced", 0, `fwd=uri-miss; fwd-status=200; ttl=100; stored; detail="rule:all rule:forced"`},
+		{"/forced", 0, `hit; ttl=100; detail="rule:all rule:forced"`},
+		{"/keyed?b&a", 0, `fwd=uri-miss; fwd-status=200; ttl=100; stored; detail="rule:all rule:keyed"`},
+		{"/keyed?a&b", 0, `hit; ttl=100; detail="rule:all rule:keyed"`},
 		{"/", 101 * time.Second, "fwd=stale; fwd-status=304; ttl=100; stored; detail=rule:all"},
 		{"/", -1, "fwd=stale; fwd-status=500; ttl=-1; detail=stale-if-error"},
 	} {

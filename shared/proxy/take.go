@@ -40,14 +40,13 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	if j.behind(response, &stands) {
 		return j.insist(ctx, cancel, f, response)
 	}
-	rule := j.ruledBy(reason, response, &meta)
 	if reason == httpcache.ReasonNone {
 		response = j.force(response, &meta)
 	}
 	fields, withheld, status := j.p.replyFields(response, &meta)
 	res := &result{
 		fwd: j.fwd, fwdStatus: response.Status, reason: reason, status: status,
-		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked, rule: rule,
+		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked, rules: j.service.Deciding(&j.ruling, meta.Status),
 		withheld: object.MakeBlock(withheld),
 	}
 	if res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes; stands.stale {
