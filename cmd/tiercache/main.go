@@ -59,8 +59,6 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newVersionCommand())
 	root.InitDefaultCompletionCmd() // now, so that it is refused what the other groups are
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	for _, cmd := range root.Commands() {
-		refuseUnknown(cmd)
-	}
+	refuseUnknown(root)
 	return root
 }

@@ -222,6 +222,12 @@ func TestPeers_AWriteIsNotSentTwice(t *testing.T) {
 		t.Fatalf("a POST that may have been done was sent again, to %s", got)
 	}
 	p.nodes[0].answered()
+	r = get(1)
+	r.Method = "DELETE" // without a body, so that only the rule keeps it from being sent again
+	if got, err := ask(t, p, r); err == nil {
+		t.Fatalf("a DELETE that may have been done was sent again, to %s", got)
+	}
+	p.nodes[0].answered()
 	if got, err := ask(t, p, get(1)); got != "second" || err != nil {
 		t.Fatalf("a GET was not: %q, %v", got, err)
 	}

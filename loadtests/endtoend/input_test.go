@@ -60,7 +60,7 @@ func TestSettings(t *testing.T) {
 func TestUnknownCommand(t *testing.T) {
 	wholeRun(t)
 	result := tiercache(t, "egde")
-	if result.code != 1 || !strings.HasPrefix(result.stderr, `tiercache: unknown command "egde"`) || !strings.Contains(result.stderr, "\tedge\n") {
+	if result.code != 2 || !strings.HasPrefix(result.stderr, `tiercache: unknown command "egde"`) || !strings.Contains(result.stderr, "did you mean edge?") {
 		t.Errorf("exit status %d, %q", result.code, result.stderr)
 	}
 }

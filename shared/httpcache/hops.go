@@ -23,7 +23,7 @@ func (m *Meta) Protocol() string {
 	return "1.1"
 }
 
-// MaxForwards is how often a request with OPTIONS or TRACE may still be forwarded (RFC 9110, 7.6.2); ok is false where
+// MaxForwards is how often a request with OPTIONS may still be forwarded (RFC 9110, 7.6.2); ok is false where
 // it does not say. What is no number does not count, and what is larger than 2^31 counts as that.
 func MaxForwards(h Header) (n int64, ok bool) {
 	return parseDelta(h.Value("Max-Forwards"))

@@ -21,6 +21,9 @@ var golden = []struct {
 	{"entry-v1-variants.bin", func() *object.Head {
 		return &object.Head{Kind: object.KindVariants, Key: "k", Stamp: 9, Selecting: []string{"accept"}}
 	}, ""},
+	{"entry-v1-variants-listed.bin", func() *object.Head {
+		return &object.Head{Kind: object.KindVariants, Key: "k", Stamp: 9, Selecting: []string{"accept", "cookie"}, BodySize: 32}
+	}, "digest of one...digest of other."},
 	{"entry-v1-hit-for-miss.bin", func() *object.Head { return &object.Head{Kind: object.KindHitForMiss, Key: "k"} }, ""},
 }
 

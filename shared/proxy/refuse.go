@@ -14,14 +14,13 @@ type refusal struct {
 	status     int
 	proxyError httpcache.ProxyError
 	text       string
-	retryAfter int    // s; 0 leaves the field out
-	allow      string // the methods that are allowed; "" leaves the field out
+	retryAfter int // s; 0 leaves the field out
 }
 
 var (
 	refusalConnect     = &refusal{status: http.StatusNotImplemented, proxyError: httpcache.HTTPRequestDenied, text: "CONNECT is not supported: this is a cache, not a tunnel"}
 	refusalUpgrade     = &refusal{status: http.StatusNotImplemented, proxyError: httpcache.HTTPRequestDenied, text: "Upgrade is not supported: leave the field out"}
-	refusalTrace       = &refusal{status: http.StatusMethodNotAllowed, proxyError: httpcache.HTTPRequestDenied, text: "this node does not answer TRACE: give a larger Max-Forwards", allow: ownMethods}
+	refusalTrace       = &refusal{status: http.StatusNotImplemented, proxyError: httpcache.HTTPRequestDenied, text: "TRACE is not supported: it would repeat credentials to whoever can make a client send it"}
 	refusalTarget      = &refusal{status: http.StatusBadRequest, proxyError: httpcache.HTTPRequestError, text: "request target is not a path with an optional query"}
 	refusalHost        = &refusal{status: http.StatusBadRequest, proxyError: httpcache.HTTPRequestError, text: "Host is missing or not a host name"}
 	refusalUnknownHost = &refusal{status: http.StatusMisdirectedRequest, proxyError: httpcache.DestinationNotFound, text: "no service answers for this host"}
@@ -81,9 +80,6 @@ func (p *Proxy) refuse(r *request, why *refusal) {
 	f = p.appendStatus(f, httpcache.Member{Outcome: httpcache.Error, Detail: why.text})
 	if why.retryAfter > 0 {
 		f = appendField(f, "Retry-After", strconv.Itoa(why.retryAfter))
-	}
-	if why.allow != "" {
-		f = appendField(f, "Allow", why.allow)
 	}
 	r.fields = f
 	r.x.Reply(why.status, f, Payload{Bytes: []byte(why.text + "\n")})

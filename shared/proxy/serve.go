@@ -31,7 +31,7 @@ func (p *Proxy) serve(r *request) {
 		return
 	}
 	if hops, ok := r.maxForwards(); ok && hops == 0 {
-		p.answer(r)
+		p.answer(r) // RFC 9110, 9.3.7
 		return
 	}
 	if refusal := p.reach(r); refusal != nil {
@@ -50,21 +50,14 @@ func (p *Proxy) serve(r *request) {
 	}
 }
 
-// ownMethods are those that a node itself answers.
-const ownMethods = "GET, HEAD, OPTIONS"
-
-// answer replies to a request that is for this node and goes no further.
+// answer replies to an OPTIONS request that is for this node and goes no further.
 func (p *Proxy) answer(r *request) {
-	if r.method == http.MethodTrace {
-		p.refuse(r, refusalTrace)
-		return
-	}
-	r.x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", ownMethods), Payload{})
+	r.x.Reply(http.StatusNoContent, appendField(r.fields[:0], "Allow", "GET, HEAD, OPTIONS"), Payload{})
 }
 
 // maxForwards is how often the request may still be forwarded; ok is false where that is not limited (RFC 9110, 7.6.2).
 func (r *request) maxForwards() (hops int64, ok bool) {
-	if r.method != http.MethodOptions && r.method != http.MethodTrace {
+	if r.method != http.MethodOptions {
 		return 0, false
 	}
 	return httpcache.MaxForwards(r.header)
@@ -72,8 +65,11 @@ func (r *request) maxForwards() (hops int64, ok bool) {
 
 // admit finds the request's service, or says why it is refused.
 func (p *Proxy) admit(r *request) *refusal {
-	if r.method == http.MethodConnect {
+	switch r.method {
+	case http.MethodConnect:
 		return refusalConnect
+	case http.MethodTrace:
+		return refusalTrace
 	}
 	if httpcache.AsksForProtocol(r.header) {
 		return refusalUpgrade

@@ -84,7 +84,11 @@ func (c *Client) Fetch(ctx context.Context, service *policy.Match, r *proxy.Requ
 		stripped.Header = slices.DeleteFunc(r.Header.Clone(), private)
 		r = &stripped
 	}
-	return c.Send(ctx, base, host, service.ResponseTimeout(), r)
+	response, err := c.Send(ctx, base, host, service.ResponseTimeout(), r)
+	if err == nil && !service.PreserveHost {
+		localise(response.Header, base)
+	}
+	return response, err
 }
 
 // private reports whether a field is meant for our own tiers.

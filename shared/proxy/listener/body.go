@@ -1,8 +1,12 @@
 package listener
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -15,6 +19,7 @@ import (
 type replyBody struct {
 	stream io.ReadCloser
 	conn   net.Conn
+	log    *slog.Logger
 	left   int64 // bytes to come; negative when unknown
 	sent   int64
 	seal   *fasthttp.ResponseHeader // gets the length as a trailer field at the end; nil: no seal
@@ -22,8 +27,9 @@ type replyBody struct {
 
 // Read implements io.Reader. A stream that ends before its length is an error, so that fasthttp closes
 // the connection instead of passing a short body off as whole.
-func (b *replyBody) Read(p []byte) (int, error) {
-	n, err := b.stream.Read(p)
+func (b *replyBody) Read(p []byte) (n int, err error) {
+	defer recovered(b.log, &err)
+	n, err = b.stream.Read(p)
 	b.sent += int64(n)
 	// Whatever was read is written next: the client has the stall limit to take it.
 	if deadlineErr := b.conn.SetWriteDeadline(time.Now().Add(writeStall)); deadlineErr != nil && err == nil {
@@ -43,12 +49,24 @@ func (b *replyBody) Read(p []byte) (int, error) {
 func (b *replyBody) Close() error { return b.stream.Close() }
 
 // WriteTo implements io.WriterTo: parts of the stream go to the connection as they are.
-func (b *replyBody) WriteTo(w io.Writer) (int64, error) {
+func (b *replyBody) WriteTo(w io.Writer) (n int64, err error) {
+	defer recovered(b.log, &err)
 	to, ok := b.stream.(io.WriterTo)
 	if !ok {
 		return io.Copy(w, struct{ io.Reader }{b})
 	}
 	return to.WriteTo(&patient{w: w, conn: b.conn})
+}
+
+// errPanic ends a reply whose body panicked.
+var errPanic = errors.New("the body panicked")
+
+// recovered makes a panic an error, which ends one connection instead of the process.
+func recovered(log *slog.Logger, err *error) {
+	if v := recover(); v != nil {
+		log.Error("the body of a reply panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		*err = errPanic
+	}
 }
 
 // patient gives the client the stall limit for each write.

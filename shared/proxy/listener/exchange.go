@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,7 @@ type exchange struct {
 	body   *requestBody // nil until it is asked for, and for a request without one
 	empty  bool         // the body was drained
 	ends   *endings     // the listener's
+	log    *slog.Logger // likewise
 
 	head   []byte
 	source bytes.Reader
@@ -37,8 +39,8 @@ type exchange struct {
 
 var _ proxy.Exchange = (*exchange)(nil)
 
-func newExchange(ends *endings) *exchange {
-	return &exchange{ends: ends, parser: bufio.NewReaderSize(nil, maxReplyHead)}
+func newExchange(ends *endings, log *slog.Logger) *exchange {
+	return &exchange{ends: ends, log: log, parser: bufio.NewReaderSize(nil, maxReplyHead)}
 }
 
 func (x *exchange) begin(ctx *fasthttp.RequestCtx) {
@@ -184,7 +186,7 @@ func (x *exchange) stream(body proxy.Payload) {
 		closeStream(body.Stream)
 		return
 	}
-	reply := &replyBody{stream: body.Stream, conn: x.ctx.Conn(), left: body.Length}
+	reply := &replyBody{stream: body.Stream, conn: x.ctx.Conn(), log: x.log, left: body.Length}
 	if body.Length < 0 && body.Seal {
 		reply.seal = &x.ctx.Response.Header
 		if err := reply.seal.SetTrailer(proxy.SealField); err != nil {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -60,7 +61,7 @@ type Listener struct {
 // New returns a listener; Run opens it.
 func New(cfg Config, handle Handler, log *slog.Logger) *Listener {
 	l := &Listener{cfg: cfg, handle: handle, log: log}
-	l.pool.New = func() any { return newExchange(&l.ends) }
+	l.pool.New = func() any { return newExchange(&l.ends, l.log) }
 	l.server = &fasthttp.Server{
 		Handler:                      l.serve,
 		ErrorHandler:                 refuse,
@@ -124,7 +125,9 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 	if err := x.drain(); err != nil {
 		refuse(ctx, err)
 	} else {
-		l.handle(l.base, x)
+		if !l.served(ctx, x) {
+			return // x may be in use by whatever panicked
+		}
 		if ctx.IsConnect() || httpcache.AsksForProtocol(x.Header()) {
 			// A client that takes the reply for consent would go on with something else than requests (RFC 9110, 7.8
 			// and 9.3.6). Nobody reads that as requests.
@@ -137,6 +140,20 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 	}
 	x.end()
 	l.pool.Put(x)
+}
+
+// served hands the exchange to the handler. A panic there ends this one request and its connection, not the process;
+// ok is false then.
+func (l *Listener) served(ctx *fasthttp.RequestCtx, x *exchange) (ok bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.log.Error("a request panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			ctx.Response.Reset()
+			reject(ctx, fasthttp.StatusInternalServerError, "the request could not be served\n")
+		}
+	}()
+	l.handle(l.base, x)
+	return true
 }
 
 // beforeBody gives the part of a body that fasthttp reads before it calls serve a stall limit of its own. Where

@@ -200,3 +200,36 @@ func TestListener_DrainsWhatIsInFlight(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A panic ends its own request: the client is told, the connection closed, and others are served.
+func TestListener_APanicEndsOneRequest(t *testing.T) {
+	addr := serve(t, func(_ context.Context, x proxy.Exchange) {
+		if x.Target() == "/panic" {
+			panic("a bug")
+		}
+		if x.Target() == "/panic-behind-the-head" {
+			x.Reply(200, nil, proxy.Payload{Stream: io.NopCloser(panics{}), Length: 5})
+			return
+		}
+		x.Reply(204, nil, proxy.Payload{})
+	})
+	const panicking = "GET /panic HTTP/1.1\r\nHost: h\r\n\r\n"
+	if got := converse(t, addr, panicking+next); len(got) != 1 || !strings.HasPrefix(got[0], "500") {
+		t.Errorf("%q", got)
+	}
+	response, err := http.Get("http://" + addr + "/panic-behind-the-head")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("a body that panics is passed off as whole: %q", body)
+	}
+	if got := converse(t, addr, next); fmt.Sprint(got) != "[204]" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
+type panics struct{}
+
+func (panics) Read([]byte) (int, error) { panic("a bug") }
