@@ -92,25 +92,28 @@ func newest[T any](ctx context.Context, tx pgx.Tx, kind string, subject func(T) 
 	return found, nil
 }
 
-// eachRow reads in pages, so that no statement runs into its time limit and no page takes much memory.
+// loadPage is how many entries one statement reads: few enough that it ends within the time limit of statements.
+const loadPage = 20_000
+
+// eachRow hands on what is behind an epoch, entry by entry as they come, so that memory does not grow with the log.
 func eachRow(ctx context.Context, tx pgx.Tx, after uint64, row func(controllog.Row) error) error {
-	for {
-		rows, err := tx.Query(ctx, selectLog, int64(after), maxRows, maxBytes)
+	for n := loadPage; n == loadPage; {
+		rows, err := tx.Query(ctx, `SELECT epoch, prev, at, id, kind, body::text FROM tiercache.log WHERE epoch > $1 ORDER BY epoch LIMIT $2`, int64(after), loadPage)
 		if err != nil {
 			return err
 		}
-		var p Poll
-		if err := scanLog(rows, after, &p); err != nil {
-			return err
-		}
-		if len(p.Rows) == 0 {
-			return nil
-		}
-		for _, r := range p.Rows {
+		n = 0
+		var r controllog.Row
+		_, err = pgx.ForEachRow(rows, []any{&r.Epoch, &r.Prev, &r.Time, &r.ID, &r.Kind, &r.Body}, func() error {
+			n, after = n+1, r.Epoch
 			if err := row(r); err != nil {
 				return fmt.Errorf("%w: %w", errVisitor, err)
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		after = p.Rows[len(p.Rows)-1].Epoch
 	}
+	return nil
 }
