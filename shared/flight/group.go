@@ -30,6 +30,7 @@ type Flight[T any] struct {
 	group *Group[T] // nil for a solo flight
 	key   string
 
+	notes     notes
 	published chan struct{} // closed by Publish, or by Release when nothing was published
 	publish   sync.Once
 	value     T     // set before published is closed
