@@ -46,6 +46,9 @@ type Request struct {
 	Header httpcache.Fields
 	Body   io.Reader // nil when there is none
 	Length int64     // of Body, -1 when unknown
+	// Hint is given the fields of each 103 (Early Hints) that comes before the response; nil: nobody wants them. It
+	// does not block and keeps nothing of them. Any goroutine may call it, and for a moment after Fetch has returned.
+	Hint func(httpcache.Fields)
 	// Digest is the digest of the cache key: it picks the node of the next tier.
 	Digest [16]byte
 }

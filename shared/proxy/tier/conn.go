@@ -26,14 +26,15 @@ type patience struct {
 type progressConn struct {
 	net.Conn
 	patience
-	local  connAddr
 	closed func() // called once by Close
 
 	mu struct {
 		sync.Mutex
-		answered bool // a request before this one was answered, at least in part
-		waiting  bool // nothing was received since the request was written
-		givenUp  bool // while it was waiting
+		asked    time.Time // when the request was written
+		answered bool      // something was received, also of an earlier request
+		silent   bool      // nothing was received since the request was written
+		waiting  bool      // for the beginning of a response, or of the final one behind interim ones
+		givenUp  bool      // while it was waiting
 	}
 }
 
@@ -45,7 +46,7 @@ func (c *progressConn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n > 0 {
-		c.mu.answered, c.mu.waiting, c.mu.givenUp = true, false, false
+		c.mu.answered, c.mu.silent, c.mu.waiting, c.mu.givenUp = true, false, false, false
 	}
 	if err != nil && c.mu.givenUp {
 		err = errSilent
@@ -53,25 +54,33 @@ func (c *progressConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// expect sets the deadline of a read.
+// expect sets the deadline of a read. Interim responses do not put off that of the final one.
 func (c *progressConn) expect() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	limit := c.stall
+	due := time.Now().Add(c.stall)
 	if c.mu.waiting {
-		limit = c.head
+		due = c.mu.asked.Add(c.head)
 	}
 	if c.mu.givenUp {
 		return errSilent
 	}
-	return c.Conn.SetReadDeadline(time.Now().Add(limit))
+	return c.Conn.SetReadDeadline(due)
+}
+
+// interim says that what was received was an interim response, and that nothing of the next one is there yet.
+func (c *progressConn) interim() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.waiting = true
 }
 
 func (c *progressConn) Write(p []byte) (int, error) {
+	now := time.Now()
 	c.mu.Lock()
-	c.mu.waiting = true
+	c.mu.asked, c.mu.silent, c.mu.waiting = now, true, true
 	c.mu.Unlock()
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+	if err := c.Conn.SetWriteDeadline(now.Add(c.stall)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(p)
@@ -96,16 +105,8 @@ func (c *progressConn) Close() error {
 func (c *progressConn) keptAndClosed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.answered && c.mu.waiting && !c.mu.givenUp
+	return c.mu.answered && c.mu.silent && !c.mu.givenUp
 }
-
-// connAddr leads from a response to its connection: the address is all that fasthttp hands out of that.
-type connAddr struct {
-	net.Addr
-	conn *progressConn
-}
-
-func (c *progressConn) LocalAddr() net.Addr { return &c.local }
 
 // dialer makes connections that are in open as long as they are.
 func dialer(limits patience, open *conns) fasthttp.DialFunc {
@@ -115,7 +116,6 @@ func dialer(limits patience, open *conns) fasthttp.DialFunc {
 			return nil, fmt.Errorf("%w: %w", proxy.ErrConnect, err)
 		}
 		c := &progressConn{Conn: conn, patience: limits}
-		c.local = connAddr{Addr: conn.LocalAddr(), conn: c}
 		c.closed = sync.OnceFunc(func() { open.remove(c) })
 		open.add(c)
 		return c, nil
@@ -152,26 +152,3 @@ func (s *conns) giveUp() {
 		c.giveUp()
 	}
 }
-
-// transport repeats a request only when its connection turned out closed: it was kept from an earlier
-// request, and ended before anything of the response came. fasthttp would also repeat one that the node is
-// too slow to answer, which doubles the wait, and the load of a node that has too much of it already.
-type transport struct{}
-
-// RoundTrip implements fasthttp.RoundTripper.
-func (transport) RoundTrip(host *fasthttp.HostClient, request *fasthttp.Request, response *fasthttp.Response) (retry bool, err error) {
-	_, err = fasthttp.DefaultTransport.RoundTrip(host, request, response)
-	if err == nil || isTimeout(err) {
-		return false, err
-	}
-	used, ok := response.LocalAddr().(*connAddr)
-	if !ok || !used.conn.keptAndClosed() {
-		return false, err
-	}
-	// A node that was restarted has none of the connections that are kept: the next attempt needs a new one.
-	host.CloseIdleConnections()
-	return true, err
-}
-
-// always leaves it to the transport whether a request is repeated.
-func always(*fasthttp.Request, int, error) (resetTimeout, retry bool) { return false, true }

@@ -7,10 +7,10 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
-	"tiercache/shared/httpcache"
 	"tiercache/shared/proxy"
 )
 
@@ -21,47 +21,47 @@ var (
 	errSeal     = errors.New("body is not as long as its seal says")
 )
 
-// receive copies what outlives fasthttp's response: all but the body.
-func receive(ctx context.Context, response *fasthttp.Response) *proxy.Response {
-	out := &proxy.Response{Status: response.StatusCode(), FromTier: true, Length: -1}
+// receive copies what outlives fasthttp's response: all but the body, which has the lease until it is closed.
+func receive(ctx context.Context, response *fasthttp.Response, leased *lease) *proxy.Response {
+	out := &proxy.Response{Status: response.StatusCode(), Header: fieldsOf(&response.Header), FromTier: true, Length: -1}
 	if n := response.Header.ContentLength(); n >= 0 {
 		out.Length = int64(n)
-	}
-	for name, value := range response.Header.All() {
-		out.Header = append(out.Header, httpcache.Field{Name: string(name), Value: string(value)})
 	}
 	stream := response.BodyStream()
 	if stream == nil {
 		fasthttp.ReleaseResponse(response)
+		leased.give(true)
 		out.Body = io.NopCloser(strings.NewReader(""))
 		return out
 	}
-	b := &body{response: response, stream: stream, length: out.Length}
+	b := &body{response: response, stream: stream, length: out.Length, lease: leased}
 	// The fill's deadline cuts the connection under a read that hangs.
-	b.unwatch = context.AfterFunc(ctx, func() { b.interrupt(context.Cause(ctx)) })
+	b.unwatch = context.AfterFunc(ctx, b.interrupt)
 	out.Body = b
 	return out
 }
 
 // body reads a response's body and checks at its end that it is whole.
 type body struct {
+	lease   *lease
+	length  int64 // -1 when unknown: then the seal decides
+	unwatch func() bool
+
+	mu       sync.Mutex // held by a Read while it waits; Close interrupts that. It guards all below.
 	response *fasthttp.Response
 	stream   io.Reader
-	length   int64 // -1 when unknown: then the seal decides
 	read     int64
 	err      error // sticky
-	unwatch  func() bool
 	released bool
 }
 
-// interrupt is called when the context ends while the body is open.
-func (b *body) interrupt(cause error) {
-	if c, ok := b.stream.(interface{ CloseWithError(error) error }); ok {
-		_ = c.CloseWithError(cause) // the reader gets the error
-	}
-}
+// interrupt ends a read that waits. It may be called from any goroutine while the lease lasts, and closes the
+// connection, so that it is not used again.
+func (b *body) interrupt() { _ = b.lease.conn.Close() } // the reader gets the error
 
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.err != nil {
 		return 0, b.err
 	}
@@ -105,22 +105,27 @@ func bare(h *fasthttp.ResponseHeader) bool {
 // closeDelimited is fasthttp's ContentLength of a body that ends with its connection.
 const closeDelimited = -2
 
-// Close returns the connection to the pool when the body was read to its end, else closes it.
+// Close returns the connection to the pool when the body was read to its end, else closes it. fasthttp would keep that
+// of a chunked body that was cut between two chunks.
 func (b *body) Close() error {
+	if !b.mu.TryLock() {
+		b.interrupt()
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
 	if b.released {
 		return nil
 	}
 	b.released = true
-	b.unwatch()
-	if !errors.Is(b.err, io.EOF) {
-		// fasthttp would keep the connection of a chunked body that was cut between two chunks.
-		b.response.SetConnectionClose()
-	}
-	err := b.response.CloseBodyStream()
+	// INVARIANT: a connection that interrupt may still close is not given back: it would end under another request.
+	untouched := b.unwatch()
+	whole := errors.Is(b.err, io.EOF)
 	if b.err == nil {
 		b.err = io.ErrClosedPipe
 	}
+	err := b.response.CloseBodyStream() // before the lease ends: the stream reads by its reader
 	fasthttp.ReleaseResponse(b.response)
+	b.lease.give(whole && untouched)
 	if err != nil {
 		return fmt.Errorf("close body: %w", err)
 	}

@@ -60,7 +60,8 @@ type hostKey struct {
 	once  bool // connections for one request each, which must not be sent twice
 }
 
-// host is a node as one kind of requests see it.
+// host is a node as one kind of requests see it. Of fasthttp's client it uses the pool of connections; exchange.go says
+// why not more.
 type host struct {
 	*fasthttp.HostClient
 	conns conns
@@ -140,7 +141,8 @@ func (c *Client) fetch(ctx context.Context, addr string, limit patience, r *prox
 	response.Header.SetNoDefaultContentType(true)
 	response.SkipBody = r.Method == fasthttp.MethodHead
 	host := c.host(hostKey{addr: addr, limit: limit, once: request.ConnectionClose()})
-	if err := host.Do(request, response); err != nil {
+	leased, err := host.exchange(request, response, r.Hint)
+	if err != nil {
 		fasthttp.ReleaseResponse(response)
 		if err = classify(err); errors.Is(err, proxy.ErrUnreachable) {
 			host.CloseIdleConnections() // one by one, each could fail a request and make the node look gone for longer
@@ -149,10 +151,10 @@ func (c *Client) fetch(ctx context.Context, addr string, limit patience, r *prox
 	}
 	if response.StatusCode() == fasthttp.StatusSwitchingProtocols {
 		fasthttp.ReleaseResponse(response)
-		host.CloseIdleConnections() // what the node sends on this one is no HTTP
+		leased.give(false) // what the node sends on this one is no HTTP
 		return nil, errSwitched
 	}
-	return receive(ctx, response), nil
+	return receive(ctx, response, leased), nil
 }
 
 // upload sends a request with a body. fasthttp's client reads no response before it has written the whole
@@ -215,18 +217,12 @@ func (c *Client) host(key hostKey) *host {
 	}
 	h := &host{}
 	h.HostClient = &fasthttp.HostClient{
-		Addr:                      key.addr,
-		Dial:                      dialer(key.limit, &h.conns),
-		MaxConns:                  maxConns,
-		MaxConnWaitTimeout:        connWait,
-		MaxIdleConnDuration:       idleConn,
-		MaxIdemponentCallAttempts: attempts,
-		Transport:                 transport{},
-		RetryIfErr:                always,
-		ReadBufferSize:            maxHeadBytes,
-		StreamResponseBody:        true,
-		DisablePathNormalizing:    true,
-		NoDefaultUserAgentHeader:  true,
+		Addr:                key.addr,
+		Dial:                dialer(key.limit, &h.conns),
+		MaxConns:            maxConns,
+		MaxConnWaitTimeout:  connWait,
+		MaxIdleConnDuration: idleConn,
+		ReadBufferSize:      maxHeadBytes,
 	}
 	c.mu.hosts[key] = h
 	return h
@@ -239,7 +235,7 @@ func isTimeout(err error) bool {
 
 func classify(err error) error {
 	switch {
-	case errors.Is(err, proxy.ErrRequestBody):
+	case errors.Is(err, proxy.ErrRequestBody), errors.Is(err, proxy.ErrProtocol):
 		return err
 	case errors.Is(err, fasthttp.ErrNoFreeConns):
 		return fmt.Errorf("%w: %w", proxy.ErrBusy, err)
