@@ -40,6 +40,7 @@ func (s *still) Header() httpcache.Header { return pointed{&s.fields} }
 func (s *still) Body() (io.Reader, int64) { return nil, 0 }
 func (s *still) Protocol() string         { return "1.1" }
 func (s *still) Peer() string             { return "127.0.0.1" }
+func (s *still) Hint([]byte)              {}
 func (s *still) Reply(status int, _ []byte, body proxy.Payload) {
 	s.status, s.body = status, len(body.Bytes)
 	if body.Stream != nil {

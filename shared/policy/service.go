@@ -48,6 +48,9 @@ type Service struct {
 	// then reduced to the one of them that suits the client best, in what the upstream is sent and in what
 	// responses vary by. Empty: it stays what the client sends.
 	Languages []string `yaml:"languages" json:"languages,omitempty"`
+	// EarlyHints passes 103 (Early Hints) of an upstream on to clients of HTTP/1.1, at once. Off by default: software
+	// in front of the edges, such as NGINX before 1.29, may not get past a 103 (RFC 8297, 3).
+	EarlyHints bool `yaml:"early_hints" json:"early_hints,omitempty"`
 	// OnPartition is what a node does with this service's responses while it holds no lease, that is while
 	// it cannot know of new purges: PartitionServeStale (default) or PartitionStrict.
 	OnPartition string `yaml:"on_partition" json:"on_partition,omitempty"`

@@ -20,6 +20,9 @@ type call struct {
 	target string
 	header httpcache.Fields
 
+	hints  []string
+	hinted func() // called by Hint; nil: nothing is
+
 	status int
 	fields httpcache.Fields // of the reply
 	body   io.ReadCloser
@@ -34,6 +37,14 @@ func (c *call) Header() httpcache.Header { return c.header }
 func (c *call) Body() (io.Reader, int64) { return nil, 0 }
 func (c *call) Protocol() string         { return "1.1" }
 func (c *call) Peer() string             { return "127.0.0.1" }
+
+// Hint keeps what it is given.
+func (c *call) Hint(fields []byte) {
+	c.hints = append(c.hints, string(fields))
+	if c.hinted != nil {
+		c.hinted()
+	}
+}
 
 func (c *call) Reply(status int, fields []byte, body proxy.Payload) {
 	c.status, c.body, c.length = status, body.Stream, body.Length

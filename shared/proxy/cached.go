@@ -208,7 +208,7 @@ func (p *Proxy) fly(r *request, stored *base, fwd httpcache.FwdReason) (done boo
 func (p *Proxy) land(r *request, f *flight.Flight[*result], lead bool) (done bool) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.service.ResponseTimeout()+p.cfg.FillWait+waitSlack)
 	defer cancel()
-	res, err := f.Wait(ctx)
+	res, err := f.Follow(ctx, p.hearer(r, lead))
 	if err != nil {
 		if lead {
 			go p.abandon(f)

@@ -23,6 +23,10 @@ type Exchange interface {
 	Body() (io.Reader, int64)
 	// Peer is the address of the client, without port.
 	Peer() string
+	// Hint sends a 103 (Early Hints) at once, to a client that knows of such responses (RFC 9110, 15.2). fields is a
+	// header block like that of Reply. It is called before Reply, by the goroutine that will call Reply; a client
+	// that takes nothing holds it up as long as a reply would.
+	Hint(fields []byte)
 	// Reply sends the final reply. It is called once. fields is a header block in wire form
 	// ("Name: value\r\n"...) without framing fields; it may be reused once Reply has returned.
 	Reply(status int, fields []byte, body Payload)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -92,17 +93,22 @@ func cloneFields(h httpcache.Header) httpcache.Fields {
 // start runs the fill in its own goroutine, which outlives the request.
 func (p *Proxy) start(job *fill, f *flight.Flight[*result]) {
 	p.fills.Add(1)
+	job.wantHints(f)
 	go func() {
 		defer p.fills.Done()
 		defer f.Release()
-		defer func() {
-			if v := recover(); v != nil {
-				p.log.Error("fill panicked", "service", job.service.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-				f.Fail(errPanic)
-			}
-		}()
+		defer failPanicked(p.log, job.service.Name, f.Fail)
 		job.run(f)
 	}()
+}
+
+// failPanicked makes a panic of a goroutine that others wait for an error, which ends their requests instead of the
+// process. It is for defer.
+func failPanicked(log *slog.Logger, service string, fail func(error)) {
+	if v := recover(); v != nil {
+		log.Error("fill panicked", "service", service, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		fail(errPanic)
+	}
 }
 
 // run takes a slot of the service and fetches.

@@ -38,7 +38,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	epoch := p.control.Applied()
 	forgotten := p.forgotten.of(r.host, r.target).Load()
 	injectTrace(ctx, &request.Header)
-	response, err := p.upstream.Fetch(ctx, r.service, request)
+	response, err := p.fetchHinted(ctx, r, request)
 	if err != nil {
 		done()
 		p.stats.UpstreamErrors.Add(1)

@@ -52,6 +52,7 @@ type request struct {
 
 	cut     cut // what a Range request gets of what was found
 	outcome httpcache.Outcome
+	hinted  bool // the client was sent early hints
 	detach  bool // the next look must not find the flight again: what it yields is no use to this request
 
 	key     []byte // whole cache key of the stored response looked at, variant included

@@ -107,7 +107,7 @@ func (c *Client) Send(ctx context.Context, base *url.URL, host string, timeout t
 	if !r.SafeToRetry() {
 		transport = c.once
 	}
-	response, err := transport.RoundTrip(request(base, host, stall, r).WithContext(ctx))
+	response, err := transport.RoundTrip(request(base, host, stall, r).WithContext(withHints(ctx, r.Hint)))
 	if err != nil {
 		err = classify(ctx, err)
 		stall.stop()
@@ -207,6 +207,8 @@ func classify(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, proxy.ErrRequestBody):
 		return err
+	case errors.Is(err, errInterims):
+		return fmt.Errorf("%w: %w", proxy.ErrProtocol, err)
 	case errors.Is(context.Cause(ctx), proxy.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
 	case ctx.Err() != nil:
