@@ -132,6 +132,22 @@ func TestNodes_AheadOfTheLog(t *testing.T) {
 	}
 }
 
+// A Join that is handled after the process has left.
+func TestNodes_WhoHasLeftIsNoMemberAgain(t *testing.T) {
+	n := start(t, withTier(t))
+	edge := n.member("edge-1", "edge").join(t)
+	edge.renew.Leave = true
+	edge.say(t)
+	edge.renew.Leave, edge.renew.Join = false, true
+	if got := edge.say(t).Refused; !strings.Contains(got, "has left the fleet") {
+		t.Errorf("it joins: %q", got)
+	}
+	p := mustPurge(t, n.client(t, n.token), tagged("a"), "")
+	if got := outcome(p); got != "complete" {
+		t.Error(got)
+	}
+}
+
 func TestNodes_PostgreSQLIsAway(t *testing.T) {
 	server := testkit.PostgresProc(t)
 	tier := withTier(t)

@@ -22,6 +22,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid: what was to be stored is not valid; the error says what.
 	ErrInvalid = errors.New("invalid")
+	// ErrDeparted: the process has left the fleet; it joins no more.
+	ErrDeparted = errors.New("this process has left the fleet")
 )
 
 // SQLSTATEs that decide what a caller is told.
@@ -71,7 +73,7 @@ func classifyState(code string, err error) error {
 
 // known reports whether err is one of the Store's own already.
 func known(err error) bool {
-	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, errVisitor} {
+	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, ErrDeparted, errVisitor} {
 		if errors.Is(err, own) {
 			return true
 		}
