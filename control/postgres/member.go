@@ -22,7 +22,7 @@ func scanMember(row pgx.CollectableRow) (m Member, err error) {
 // Join makes a node's process a member. One that is the member already stays what it is, with what it says of itself
 // now. When another process has the name, it takes the row of over: that process as it was last seen, or whenever it
 // was seen if over.Seen is zero; nil: of nobody. The row as it stands then is returned: another Instance than that of m
-// means that the name was not free. The times are the database's. Errors: ErrDeparted.
+// means that the name was not free. The times are the database's. Errors: ErrDeparted, ErrFull.
 //
 // INVARIANT: a row is taken only in the state in which the caller has seen it. Each sign of life of its process
 // changes seen_at, and so does each new registration, by whichever control node.
@@ -47,7 +47,8 @@ func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, e
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `INSERT INTO tiercache.members AS m (node, tier, region, addr, instance, registered_at, seen_at, applied)
 			SELECT $1::text, $2::text, $3::text, $4::text, $5::text, clock_timestamp(), clock_timestamp(), $6::bigint
-			WHERE true
+			WHERE $9::integer = 0 OR EXISTS (SELECT FROM tiercache.members WHERE node = $1)
+				OR (SELECT count(*) FROM tiercache.members WHERE tier = $2) < $9
 			ON CONFLICT (node) DO UPDATE SET tier = excluded.tier, region = excluded.region, addr = excluded.addr, instance = excluded.instance,
 				registered_at = CASE WHEN m.instance = excluded.instance THEN m.registered_at ELSE clock_timestamp() END,
 				seen_at = clock_timestamp(),
@@ -55,7 +56,7 @@ func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, e
 				state = CASE WHEN m.instance = excluded.instance THEN m.state ELSE excluded.state END
 			WHERE m.instance = excluded.instance OR m.instance = $7 AND ($8::timestamptz IS NULL OR m.seen_at = $8)
 			RETURNING `+memberColumns,
-			m.Node, m.Tier, m.Region, m.Addr, m.Instance, int64(m.Applied), process, seen)
+			m.Node, m.Tier, m.Region, m.Addr, m.Instance, int64(m.Applied), process, seen, s.cfg.MaxMembers)
 		if err != nil {
 			return err
 		}
@@ -66,12 +67,15 @@ func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, e
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		// The conflict has locked the row: it stays.
+		// A conflict has locked the row: it stays.
 		rows, err = tx.Query(ctx, `SELECT `+memberColumns+` FROM tiercache.members WHERE node = $1`, m.Node)
 		if err != nil {
 			return err
 		}
-		row, err = pgx.CollectExactlyOneRow(rows, scanMember)
+		if row, err = pgx.CollectExactlyOneRow(rows, scanMember); errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("%w: the fleet has %d members of the tier %s: remove those that are gone, or raise max_members of control",
+				ErrFull, s.cfg.MaxMembers, m.Tier)
+		}
 		return err
 	})
 	return row, err

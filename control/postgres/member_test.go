@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -182,4 +183,28 @@ func TestMembers_WhoHasLeft(t *testing.T) {
 	if left("a") || left("b") || !left("c") {
 		t.Error("kept for another time, or others than the last")
 	}
+}
+
+func TestMembers_AsManyOfATierAsThereMayBe(t *testing.T) {
+	s := open(t, Config{MaxMembers: 2})
+	for _, m := range []Member{
+		{Node: "edge-1", Tier: "edge", Instance: "a"}, {Node: "edge-2", Tier: "edge", Instance: "b"}, {Node: "regional-1", Tier: "regional", Instance: "c"},
+	} {
+		joins(t, s, m)
+	}
+	before := membersOf(t, s)[0]
+	if again := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "a"}); !again.Seen.After(before.Seen) {
+		t.Errorf("one that is a member: %+v", again)
+	}
+	if next := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "d"}, &Member{Instance: "a"}); next.Instance != "d" {
+		t.Errorf("its successor: %+v", next)
+	}
+	third := Member{Node: "edge-3", Tier: "edge", Instance: "e"}
+	if _, err := s.Join(t.Context(), third, nil); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "2 members of the tier edge") {
+		t.Errorf("one more: %v", err)
+	}
+	if err := s.Leave(t.Context(), "edge-2", "b", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	joins(t, s, third)
 }
