@@ -29,6 +29,10 @@ type Config struct {
 	// whole state instead of what it missed.
 	Retention time.Duration `yaml:"retention" usage:"how long entries of the control log are kept"`
 
+	// MaxMembers is how many edges, or regional nodes, the fleet may have. Who steals a credential of nodes can make
+	// up members, for each of which each purge waits; this bounds how many.
+	MaxMembers int `yaml:"max_members" usage:"how many members a tier may have"`
+
 	// Services are the documents that are stored and activated at the first start, and whenever they
 	// differ from what they were at the start before.
 	Services []policy.Service `yaml:"services"`
@@ -39,7 +43,7 @@ const minRetention = time.Minute
 
 // DefaultConfig is what a control node does unless told otherwise.
 func DefaultConfig() Config {
-	return Config{Config: node.DefaultConfig("control-1", "127.0.0.1:7070"), Retention: 24 * time.Hour}
+	return Config{Config: node.DefaultConfig("control-1", "127.0.0.1:7070"), Retention: 24 * time.Hour, MaxMembers: 5000}
 }
 
 // Validate reports the first setting that can not work.
@@ -55,6 +59,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Retention < minRetention {
 		return fmt.Errorf("retention %v is below %v", c.Retention, minRetention)
+	}
+	if c.MaxMembers < 1 {
+		return fmt.Errorf("max_members %d is below 1", c.MaxMembers)
 	}
 	_, err := policy.NewSet(c.Services)
 	return err

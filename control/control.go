@@ -53,7 +53,7 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 }
 
 func newControl(n *node.Node, cfg Config) (*Control, error) {
-	store, err := postgres.New(postgres.Config{URL: cfg.PostgresURL, Retain: cfg.Retention}, n.Log, n.Health.Component("postgres", true))
+	store, err := postgres.New(postgres.Config{URL: cfg.PostgresURL, Retain: cfg.Retention, MaxMembers: cfg.MaxMembers}, n.Log, n.Health.Component("postgres", true))
 	if err != nil {
 		return nil, err
 	}

@@ -106,7 +106,11 @@ func decodeRenew(payload []byte) (*controllog.Renew, error) {
 	if err := json.Unmarshal(payload, r); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRenew, err)
 	}
-	err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Tier), bus.ValidName(r.Instance))
+	// The tier is one of two, so that what bounds the members of each bounds them all.
+	if r.Tier != "edge" && r.Tier != "regional" {
+		return nil, fmt.Errorf("%w: the tier %.20q has no members", errRenew, r.Tier)
+	}
+	err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Instance))
 	if r.Replaces != "" {
 		err = errors.Join(err, bus.ValidName(r.Replaces))
 	}
@@ -176,7 +180,7 @@ func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	if err != nil || r.Applied <= head {
 		return head, err
 	}
-	if err := c.sequencer.Ahead(ctx, r.Applied); err != nil {
+	if err := c.sequencer.Ahead(ctx, r.Node, r.Applied); err != nil {
 		return 0, err
 	}
 	if head, err = c.sequencer.Head(ctx); err != nil {

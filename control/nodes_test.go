@@ -132,6 +132,46 @@ func TestNodes_AheadOfTheLog(t *testing.T) {
 	}
 }
 
+// Who has a credential of nodes can make up members, but not without end, and the real ones stay.
+func TestNodes_AsManyMembersAsThereMayBe(t *testing.T) {
+	tier := withTier(t)
+	n := start(t, func(c *Config) { tier(c); c.MaxMembers = 2 })
+	one := n.member("edge-1", "edge").join(t)
+	n.member("made-up", "edge").join(t)
+	n.member("regional-1", "regional").join(t)
+	third := n.member("edge-3", "edge")
+	third.renew.Join = true
+	if got := third.say(t).Refused; !strings.Contains(got, "2 members of the tier edge") || !strings.Contains(got, "max_members") {
+		t.Errorf("one more: %q", got)
+	}
+	one.renew.Join = true
+	if got := one.say(t).Refused; got != "" {
+		t.Errorf("one that is a member: %q", got)
+	}
+	other := n.member("edge-4", "egde")
+	other.renew.Join = true
+	expectProblem(t, n.call(t, http.MethodPost, "/v1/node/renew", other.renew), 400)
+	if got := len(n.members.Members()); got != 3 {
+		t.Errorf("%d members", got)
+	}
+}
+
+// A Join that is handled after the process has left.
+func TestNodes_WhoHasLeftIsNoMemberAgain(t *testing.T) {
+	n := start(t, withTier(t))
+	edge := n.member("edge-1", "edge").join(t)
+	edge.renew.Leave = true
+	edge.say(t)
+	edge.renew.Leave, edge.renew.Join = false, true
+	if got := edge.say(t).Refused; !strings.Contains(got, "has left the fleet") {
+		t.Errorf("it joins: %q", got)
+	}
+	p := mustPurge(t, n.client(t, n.token), tagged("a"), "")
+	if got := outcome(p); got != "complete" {
+		t.Error(got)
+	}
+}
+
 func TestNodes_PostgreSQLIsAway(t *testing.T) {
 	server := testkit.PostgresProc(t)
 	tier := withTier(t)

@@ -55,7 +55,7 @@ func fleetTable(w *tabwriter.Writer, fleet *client.Fleet) {
 		applied, lag := leaseColumns(&n)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s ago\t%s\t%s\t%s\n",
 			printable(n.Node), printable(n.Tier), printable(n.Region), link(n.Addr), link(n.Admin), printable(n.Version),
-			time.Since(n.Started).Round(time.Second), nodeState(n), (time.Duration(n.LastHeardMS) * time.Millisecond).Round(100*time.Millisecond),
+			upFor(n.Started), nodeState(n), (time.Duration(n.LastHeardMS) * time.Millisecond).Round(100*time.Millisecond),
 			applied, lag, printable(n.Lease))
 	}
 	for _, n := range fleet.Nodes {
@@ -107,4 +107,12 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// upFor is how long ago a node was started, for a table; "-" where it has not said so: it announces itself over NATS.
+func upFor(started time.Time) string {
+	if started.IsZero() {
+		return "-"
+	}
+	return time.Since(started).Round(time.Second).String()
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tiercache/control/client"
 	"tiercache/shared/token"
@@ -54,6 +55,22 @@ func TestStatus_TableAndExitStatus(t *testing.T) {
 		if strings.Contains(out, "\x1b") {
 			t.Error("a node can steer the terminal")
 		}
+	}
+}
+
+// A member that control knows by its renewals alone has not said when it was started.
+func TestStatus_UpSinceNobodyKnowsWhen(t *testing.T) {
+	started := time.Now().Add(-90 * time.Minute).UTC().Format(time.RFC3339)
+	out, err := runStatus(t, `{"ready":true,"nodes":[
+		{"node":"edge-1","tier":"edge","started":"0001-01-01T00:00:00Z","ready":true,"state":"live"},
+		{"node":"edge-2","tier":"edge","started":"`+started+`","ready":true,"state":"live"}]}`, "--token", "tct_x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(out, "\n")
+	up := strings.Index(lines[0], "UP ")
+	if len(lines) < 3 || up < 0 || !strings.HasPrefix(lines[1][up:], "- ") || !strings.HasPrefix(lines[2][up:], "1h30m") {
+		t.Errorf("got\n%s", out)
 	}
 }
 

@@ -11,7 +11,7 @@
 // restart: a node that has just started sees E later, and waits longer.
 //
 // What that leaves to see to is that no process holds a lease that no purge counts. Each process of a node draws
-// an instance, so that two of one name are two, and a row is of one process. Three rules, each kept by whichever
+// an instance, so that two of one name are two, and a row is of one process. Four rules, each kept by whichever
 // control node acts, and all by time that passes, so that no two clocks are compared:
 //
 //   - A lease is granted only within confirmTime of a statement that found the row of that very registration and
@@ -19,6 +19,8 @@
 //   - A row is taken from its process, by another one or by nobody, only if it leaves or its successor knows that it
 //     has ended, or once all that may have been granted on that row is over, and only if the row still is as it was
 //     all that while (member.over).
+//   - A registration ends when its row is removed or taken, and not by a Join of its own process, which may come again or
+//     late: that is the same registration (again). A process that has left joins no more (Depart).
 //   - What a member says that it has applied counts once this node has seen that in the log (believe).
 //
 // Start reading at Tracker.Watch, then Grant and Join.

@@ -8,8 +8,8 @@ import (
 )
 
 // Drain tells a member to say that it is not ready, or takes that back. The node hears it with its next
-// renewal; it goes on serving, and stays a member. One that joins again is in rotation. Errors: ErrUnknown, those of
-// the store.
+// renewal; it goes on serving, and stays a member. Its next process is in rotation. Errors: ErrUnknown, those of the
+// store.
 func (t *Tracker) Drain(ctx context.Context, node string, drain bool) error {
 	state := postgres.MemberServing
 	if drain {

@@ -28,8 +28,8 @@ type Rival struct {
 	Reason                   string
 }
 
-// Join makes the node's process a member. Its row has been committed when Join returns. Errors: TakenError, those of
-// the store.
+// Join makes the node's process a member. Its row has been committed when Join returns. It may come again, or late.
+// Errors: TakenError, those of the store: among them that the process has left.
 //
 // INVARIANT: the head that the node is to apply before it serves is read after that. A purge whose list of
 // members was read without this one has an epoch that is covered by that head.
@@ -37,10 +37,12 @@ type Rival struct {
 // INVARIANT: a process takes the name of another one only when that one has left, or has ended as its successor can
 // tell, or when all leases that it may have been granted are over. Its receipts would stand for both otherwise.
 func (t *Tracker) Join(ctx context.Context, r *controllog.Renew) error {
-	row, over := t.arriving(r)
-	began := t.now()
-	row, err := t.store.Join(ctx, row, over)
+	row, over, err := t.arriving(r)
 	if err != nil {
+		return err
+	}
+	began := t.now()
+	if row, err = t.store.Join(ctx, row, over); err != nil {
 		return err
 	}
 	t.mu.Lock()
@@ -48,27 +50,45 @@ func (t *Tracker) Join(ctx context.Context, r *controllog.Renew) error {
 	if row.Instance != r.Instance {
 		return t.refuse(r, row.Registered)
 	}
-	before, now := t.mu.members[r.Node], t.now()
-	if before != nil && before.same(&row) {
-		t.believe(before, r.Applied, now) // it was read meanwhile
-		before.confirmed, before.renewed, before.fresh = began, now, true
-		t.change(before, ChangeJoined)
-		return nil
+	m, now := t.mu.members[r.Node], t.now()
+	switch {
+	case m != nil && m.same(&row) && !m.left.IsZero():
+		return postgres.ErrDeparted // meanwhile; its row is still to be removed
+	case m != nil && m.same(&row):
+		t.again(m, &row)
+	case m != nil && m.row.Registered.After(row.Registered):
+		return nil // the name was registered anew meanwhile
+	default:
+		// What waits for the registration before has its answer: its leases were over when the row was taken or removed.
+		t.gone(r.Node)
+		m = &member{row: row, order: t.next(), elsewhere: now}
+		t.mu.members[r.Node] = m
 	}
-	if before != nil && before.row.Instance == row.Instance && before.row.Registered.After(row.Registered) {
-		return nil // it has joined again meanwhile
-	}
-	t.gone(r.Node)
-	m := &member{row: row, order: t.next(), renewed: now, elsewhere: now, confirmed: began, fresh: true}
-	t.mu.members[r.Node] = m
+	m.confirmed, m.renewed, m.fresh = began, now, true
 	t.believe(m, r.Applied, now)
-	t.change(m, ChangeJoined)
+	if !m.joined {
+		m.joined = true
+		t.change(m, ChangeJoined)
+	}
 	return nil
 }
 
+// again takes the row of a member whose process has joined again, or whose row was read before Join could look at it.
+// The mutex is held.
+//
+// INVARIANT: its waiting goes on. The process may hold a lease that it was granted before.
+//
+// INVARIANT: what another control node has noted in the row meanwhile is overwritten, and so may be anything.
+func (t *Tracker) again(m *member, row *postgres.Member) {
+	m.elsewhere = t.now()
+	if row.Seen.After(m.row.Seen) {
+		m.row, m.order = *row, t.next()
+	}
+}
+
 // arriving is the row that the node asks for, and whose place it may take; nil: nobody's. Whether somebody has the
-// name PostgreSQL knows.
-func (t *Tracker) arriving(r *controllog.Renew) (row postgres.Member, over *postgres.Member) {
+// name PostgreSQL knows. Errors: postgres.ErrDeparted.
+func (t *Tracker) arriving(r *controllog.Renew) (row postgres.Member, over *postgres.Member, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row = postgres.Member{
@@ -82,6 +102,8 @@ func (t *Tracker) arriving(r *controllog.Renew) (row postgres.Member, over *post
 	}
 	m := t.mu.members[r.Node]
 	switch {
+	case m != nil && m.row.Instance == r.Instance && !m.left.IsZero():
+		return row, nil, postgres.ErrDeparted
 	case m == nil || m.row.Instance == r.Instance || m.row.Instance == r.Replaces:
 	case !m.left.IsZero():
 		over = &postgres.Member{Instance: m.row.Instance}
@@ -90,7 +112,7 @@ func (t *Tracker) arriving(r *controllog.Renew) (row postgres.Member, over *post
 			over = &before
 		}
 	}
-	return row, over
+	return row, over, nil
 }
 
 // free reports whether the member's row may be taken in the state that is returned. The mutex is held.

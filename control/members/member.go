@@ -21,6 +21,7 @@ type member struct {
 	renewed time.Time // its last renewal, here or as far as the rows tell; zero: none since the start
 	left    time.Time // when it said that it stops; zero: it did not
 	fresh   bool      // renewed here since the last save
+	joined  bool      // the subscribers were told that it has joined here
 	told    string    // its lease as the subscribers know it
 	rival   Rival     // who asked for its name last, in vain
 

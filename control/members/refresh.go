@@ -112,8 +112,7 @@ func (t *Tracker) merge(rows []postgres.Member, order uint64) {
 		case m == nil && order < t.mu.loaded, m != nil && order < m.order:
 			continue // newer rows are known, or that there is none any more
 		case m == nil || !m.same(&row):
-			// What waits for the registration of before has its answer. Its leases were over when the row was taken; or it
-			// is the same process, whose lease now covers all that was sequenced before it joined again.
+			// What waits for the registration before has its answer: its leases were over when the row was taken or removed.
 			t.gone(row.Node)
 			m = &member{elsewhere: now}
 			if t.mu.loaded > 0 {

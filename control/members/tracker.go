@@ -25,6 +25,11 @@ const (
 	// dropInterval is how often members are dropped that were silent for dropAfter.
 	dropInterval = time.Minute
 	dropAfter    = 24 * time.Hour
+
+	// departedAfter is how long it is known that a process has left: longer than a message can be under way. No more
+	// than maxDeparted are.
+	departedAfter = 10 * time.Minute
+	maxDeparted   = 10_000
 )
 
 // Errors of a Tracker.
@@ -45,6 +50,7 @@ type Store interface {
 	Members(ctx context.Context) ([]postgres.Member, error)
 	SetMemberState(ctx context.Context, node, state string) error
 	SaveRenewals(ctx context.Context, renewals []postgres.Renewal) (map[string]postgres.SavedRenewal, error)
+	ForgetDeparted(ctx context.Context, olderThan time.Duration, keep int) error
 	DropMembers(ctx context.Context, olderThan time.Duration, silent []postgres.Member) (nodes []string, err error)
 }
 
@@ -105,7 +111,7 @@ func (t *Tracker) Run(ctx context.Context, ready func()) error {
 		err := t.refresh(ctx)
 		if err == nil && t.now().Sub(dropped) >= dropInterval {
 			dropped = t.now()
-			_, err = t.store.DropMembers(ctx, dropAfter, t.silent())
+			err = t.tidy(ctx)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -126,6 +132,12 @@ func (t *Tracker) Run(ctx context.Context, ready func()) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// tidy removes what nobody needs any more.
+func (t *Tracker) tidy(ctx context.Context) error {
+	_, err := t.store.DropMembers(ctx, dropAfter, t.silent())
+	return errors.Join(err, t.store.ForgetDeparted(ctx, departedAfter, maxDeparted))
 }
 
 func (t *Tracker) logChange(err error) {

@@ -222,12 +222,14 @@ func TestTracker_Joiners(t *testing.T) {
 	}
 }
 
-func TestTracker_JoiningAgainForgetsWhatWasApplied(t *testing.T) {
+func TestTracker_TheNextProcessHasAppliedWhatItSays(t *testing.T) {
 	tr, c := track(t, openStore(t))
 	tr.Saw(20, c.now())
 	join(t, tr, "a", 10)
 	tr.Report(renewal("a", 20))
-	join(t, tr, "a", 5)
+	next := said("a", "second", 5)
+	next.Replaces = "first"
+	joinAs(t, tr, next)
 	expect(t, watch(t, tr, 20), "pending a:pending")
 }
 

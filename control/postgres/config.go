@@ -30,6 +30,9 @@ type Config struct {
 	// RetainRecords is how long purges and lines of activity can be looked up. Default 2160h, 90 days.
 	RetainRecords time.Duration
 
+	// MaxMembers bounds the members of a tier; 0: nothing does.
+	MaxMembers int
+
 	// CompactInterval is the pause between two compactions of the log. Default 1m.
 	CompactInterval time.Duration
 }
@@ -64,7 +67,7 @@ func (c Config) Validate() error {
 	if c.URL == "" {
 		return errors.New("postgres_url is empty: give the URL of the fleet's PostgreSQL database, such as postgres://user@127.0.0.1:5432/tiercache")
 	}
-	if c.MaxConns < 0 || c.Retain < 0 || c.RetainRows < 0 || c.RetainRecords < 0 || c.CompactInterval < 0 {
+	if c.MaxConns < 0 || c.Retain < 0 || c.RetainRows < 0 || c.RetainRecords < 0 || c.MaxMembers < 0 || c.CompactInterval < 0 {
 		return errors.New("a limit of the control log is negative")
 	}
 	if _, err := c.pool(); err != nil {

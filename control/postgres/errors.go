@@ -22,6 +22,10 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid: what was to be stored is not valid; the error says what.
 	ErrInvalid = errors.New("invalid")
+	// ErrDeparted: the process has left the fleet; it joins no more.
+	ErrDeparted = errors.New("this process has left the fleet")
+	// ErrFull: there is no room for another one; the error says of what.
+	ErrFull = errors.New("full")
 )
 
 // SQLSTATEs that decide what a caller is told.
@@ -71,7 +75,7 @@ func classifyState(code string, err error) error {
 
 // known reports whether err is one of the Store's own already.
 func known(err error) bool {
-	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, errVisitor} {
+	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, ErrDeparted, ErrFull, errVisitor} {
 		if errors.Is(err, own) {
 			return true
 		}

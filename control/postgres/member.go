@@ -19,13 +19,19 @@ func scanMember(row pgx.CollectableRow) (m Member, err error) {
 	return m, err
 }
 
-// Join makes a node a member, or registers its process anew with what it says of itself now. When another process
-// has the name, it takes the row of over: that process as it was last seen, or whenever it was seen if over.Seen is
-// zero; nil: of nobody. The row as it stands then is returned: another Instance than that of m means that the name
-// was not free. The times are the database's.
+// Join makes a node's process a member. One that is the member already stays what it is, with what it says of itself
+// now. When another process has the name, it takes the row of over: that process as it was last seen, or whenever it
+// was seen if over.Seen is zero; nil: of nobody. The row as it stands then is returned: another Instance than that of m
+// means that the name was not free. The times are the database's. Errors: ErrDeparted, ErrFull.
 //
 // INVARIANT: a row is taken only in the state in which the caller has seen it. Each sign of life of its process
 // changes seen_at, and so does each new registration, by whichever control node.
+//
+// INVARIANT: a registration is new only where there was no row, or the row of another process. A message that comes
+// again, or late, ends nothing that counts on the registration which it asked for.
+//
+// INVARIANT: whether the process has left is read by a statement that begins once the row is there. A Leave that
+// removed a row before this one was written has committed by then; any other one finds this row.
 func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, err error) {
 	if m.Node == "" {
 		return row, fmt.Errorf("%w: a member has a name", ErrInvalid)
@@ -40,40 +46,73 @@ func (s *Store) Join(ctx context.Context, m Member, over *Member) (row Member, e
 	}
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `INSERT INTO tiercache.members AS m (node, tier, region, addr, instance, registered_at, seen_at, applied)
-			VALUES ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp(), $6)
+			SELECT $1::text, $2::text, $3::text, $4::text, $5::text, clock_timestamp(), clock_timestamp(), $6::bigint
+			WHERE $9::integer = 0 OR EXISTS (SELECT FROM tiercache.members WHERE node = $1)
+				OR (SELECT count(*) FROM tiercache.members WHERE tier = $2) < $9
 			ON CONFLICT (node) DO UPDATE SET tier = excluded.tier, region = excluded.region, addr = excluded.addr, instance = excluded.instance,
-				registered_at = clock_timestamp(), seen_at = clock_timestamp(), applied = excluded.applied, state = excluded.state
+				registered_at = CASE WHEN m.instance = excluded.instance THEN m.registered_at ELSE clock_timestamp() END,
+				seen_at = clock_timestamp(),
+				applied = CASE WHEN m.instance = excluded.instance THEN greatest(m.applied, excluded.applied) ELSE excluded.applied END,
+				state = CASE WHEN m.instance = excluded.instance THEN m.state ELSE excluded.state END
 			WHERE m.instance = excluded.instance OR m.instance = $7 AND ($8::timestamptz IS NULL OR m.seen_at = $8)
 			RETURNING `+memberColumns,
-			m.Node, m.Tier, m.Region, m.Addr, m.Instance, int64(m.Applied), process, seen)
+			m.Node, m.Tier, m.Region, m.Addr, m.Instance, int64(m.Applied), process, seen, s.cfg.MaxMembers)
 		if err != nil {
 			return err
 		}
 		row, err = pgx.CollectExactlyOneRow(rows, scanMember)
+		if err == nil {
+			return stillThere(ctx, tx, m.Instance)
+		}
 		if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		// The conflict has locked the row: it stays.
+		// A conflict has locked the row: it stays.
 		rows, err = tx.Query(ctx, `SELECT `+memberColumns+` FROM tiercache.members WHERE node = $1`, m.Node)
 		if err != nil {
 			return err
 		}
-		row, err = pgx.CollectExactlyOneRow(rows, scanMember)
+		if row, err = pgx.CollectExactlyOneRow(rows, scanMember); errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("%w: the fleet has %d members of the tier %s: remove those that are gone, or raise max_members of control",
+				ErrFull, s.cfg.MaxMembers, m.Tier)
+		}
 		return err
 	})
 	return row, err
 }
 
+// stillThere is ErrDeparted for a process that has left.
+func stillThere(ctx context.Context, tx pgx.Tx, instance string) error {
+	var left bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tiercache.departed WHERE instance = $1)`, instance).Scan(&left)
+	if err == nil && left {
+		err = ErrDeparted
+	}
+	return err
+}
+
 // Leave removes the member that this process of the node is, and only the registration of that time unless
-// registered is zero. One that is not there is no error.
+// registered is zero. One that is not there is no error. It leaves once: see Join.
 func (s *Store) Leave(ctx context.Context, node, instance string, registered time.Time) error {
 	var at *time.Time
 	if !registered.IsZero() {
 		at = &registered
 	}
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM tiercache.members
-			WHERE node = $1 AND instance = $2 AND ($3::timestamptz IS NULL OR registered_at = $3)`, node, instance, at)
+		_, err := tx.Exec(ctx, `WITH gone AS (
+				DELETE FROM tiercache.members WHERE node = $1 AND instance = $2 AND ($3::timestamptz IS NULL OR registered_at = $3)
+				RETURNING instance
+			)
+			INSERT INTO tiercache.departed (instance) SELECT instance FROM gone ON CONFLICT DO NOTHING`, node, instance, at)
+		return err
+	})
+}
+
+// ForgetDeparted removes what is known of processes that left longer ago, and of all but the last ones.
+func (s *Store) ForgetDeparted(ctx context.Context, olderThan time.Duration, keep int) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM tiercache.departed WHERE at < clock_timestamp() - make_interval(secs => $1)
+			OR instance IN (SELECT instance FROM tiercache.departed ORDER BY at DESC, instance OFFSET $2)`, olderThan.Seconds(), keep)
 		return err
 	})
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -61,11 +62,15 @@ func TestMembers_JoinReportLeave(t *testing.T) {
 		t.Errorf("no such state: %v", err)
 	}
 	again := joins(t, s, Member{Node: "edge-1", Tier: "edge", Region: "us", Addr: "127.0.0.1:9", Instance: "i", Applied: 4})
-	if again.Applied != 4 || again.State != MemberServing || again.Region != "us" || !again.Registered.After(one.Registered) {
-		t.Errorf("joined again: %+v", again)
+	if again.Applied != 9 || again.State != MemberLeaving || again.Region != "us" || !again.Registered.Equal(one.Registered) || !again.Seen.After(members[0].Seen) {
+		t.Errorf("the same process: %+v", again)
+	}
+	next := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "k", Applied: 4}, &again)
+	if next.Applied != 4 || next.State != MemberServing || !next.Registered.After(one.Registered) {
+		t.Errorf("the next one: %+v", next)
 	}
 	for range 2 {
-		if err := s.Leave(ctx, "edge-1", "i", time.Time{}); err != nil {
+		if err := s.Leave(ctx, "edge-1", "k", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -105,6 +110,9 @@ func TestMembers_WhatIsRemovedIsTheRegistrationThatIsMeant(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, Config{})
 	old := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "i"})
+	if err := s.Remove(ctx, old); err != nil {
+		t.Fatal(err)
+	}
 	now := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "i"})
 	if err := errors.Join(s.Leave(ctx, "edge-1", "i", old.Registered), s.Leave(ctx, "edge-1", "j", time.Time{})); err != nil {
 		t.Fatal(err)
@@ -138,4 +146,65 @@ func TestMembers_DropsThoseOfTheSilentThatWereNotHeardOfForLong(t *testing.T) {
 	if dropped, err := s.DropMembers(t.Context(), 24*time.Hour, []Member{back, gone, young}); err != nil || fmt.Sprint(dropped) != "[gone]" {
 		t.Errorf("dropped %v, %v", dropped, err)
 	}
+}
+
+// A process that has left is no member again, until that is forgotten.
+func TestMembers_WhoHasLeft(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, Config{})
+	left := func(instance string) bool {
+		t.Helper()
+		_, err := s.Join(ctx, Member{Node: "edge-1", Tier: "edge", Instance: instance}, nil)
+		if err != nil && !errors.Is(err, ErrDeparted) {
+			t.Fatal(err)
+		}
+		if n := len(membersOf(t, s)); n == 0 != (err != nil) {
+			t.Errorf("%d members, %v", n, err)
+		}
+		if err == nil {
+			err = s.Leave(ctx, "edge-1", instance, time.Time{})
+		} else {
+			return true
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return false
+	}
+	for _, instance := range []string{"a", "b", "c"} {
+		if left(instance) || !left(instance) {
+			t.Errorf("%s", instance)
+		}
+	}
+	execute(t, s, "UPDATE tiercache.departed SET at = at - interval '1 h' WHERE instance = 'a'")
+	if err := s.ForgetDeparted(ctx, time.Minute, 1); err != nil {
+		t.Fatal(err)
+	}
+	if left("a") || left("b") || !left("c") {
+		t.Error("kept for another time, or others than the last")
+	}
+}
+
+func TestMembers_AsManyOfATierAsThereMayBe(t *testing.T) {
+	s := open(t, Config{MaxMembers: 2})
+	for _, m := range []Member{
+		{Node: "edge-1", Tier: "edge", Instance: "a"}, {Node: "edge-2", Tier: "edge", Instance: "b"}, {Node: "regional-1", Tier: "regional", Instance: "c"},
+	} {
+		joins(t, s, m)
+	}
+	before := membersOf(t, s)[0]
+	if again := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "a"}); !again.Seen.After(before.Seen) {
+		t.Errorf("one that is a member: %+v", again)
+	}
+	if next := joins(t, s, Member{Node: "edge-1", Tier: "edge", Instance: "d"}, &Member{Instance: "a"}); next.Instance != "d" {
+		t.Errorf("its successor: %+v", next)
+	}
+	third := Member{Node: "edge-3", Tier: "edge", Instance: "e"}
+	if _, err := s.Join(t.Context(), third, nil); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "2 members of the tier edge") {
+		t.Errorf("one more: %v", err)
+	}
+	if err := s.Leave(t.Context(), "edge-2", "b", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	joins(t, s, third)
 }

@@ -143,3 +143,11 @@ func (s *Store) Heard(ctx context.Context, epoch uint64) error {
 	}
 	return nil
 }
+
+// HeardLately counts the terms of the last while that began since a node had an epoch which the log had not. Terms begin
+// at the clock, so that they are found by their numbers.
+func (s *Store) HeardLately(ctx context.Context, within time.Duration) (int, error) {
+	return one(ctx, s, pgx.RowTo[int], `SELECT count(*)::integer FROM tiercache.log
+		WHERE epoch > ((extract(epoch FROM clock_timestamp()) - $1::float8) * 1000000)::bigint
+			AND kind = 'term' AND body->>'reason' LIKE 'a node has epoch %'`, within.Seconds())
+}

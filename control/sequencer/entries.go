@@ -17,8 +17,12 @@ const (
 	// term starts at the time in microseconds and counts writes, so that epochs stay behind the clock.
 	maxAhead = time.Hour
 
-	// heardInterval is how often a node that is ahead of the log may make the number line jump.
+	// heardInterval is how often a node that is ahead of the log may make the number line jump, and maxClaims how often
+	// all of them may within heardWindow. Who restores the database more often than that can start it anew: that is a
+	// term as well.
 	heardInterval = 10 * time.Second
+	heardWindow   = time.Hour
+	maxClaims     = 3
 )
 
 // EpochOf is the epoch of a write by its id, as far as it is among the newest entries.
@@ -88,8 +92,9 @@ func (s *Sequencer) stored(ctx context.Context, after uint64, limit int) ([]byte
 // Ahead is to be called when a node has applied an epoch above the head: PostgreSQL was set back. The number
 // line jumps, and everything is purged softly, since nobody knows what the lost entries said. A node with a
 // stolen key could call for that again and again: it is granted now and then only, and never for an epoch
-// that cannot be. Errors: ErrImplausible, ErrTooSoon, those of Log.
-func (s *Sequencer) Ahead(ctx context.Context, epoch uint64) error {
+// that cannot be. How often it was, the log itself says, to all control nodes and over their restarts. node is who
+// claims that, for the operator. Errors: ErrImplausible, ErrTooSoon, those of Log.
+func (s *Sequencer) Ahead(ctx context.Context, node string, epoch uint64) error {
 	if limit := time.Now().Add(maxAhead).UnixMicro(); epoch > uint64(limit) {
 		return fmt.Errorf("%w: %d", ErrImplausible, epoch)
 	}
@@ -102,7 +107,14 @@ func (s *Sequencer) Ahead(ctx context.Context, epoch uint64) error {
 	if soon {
 		return ErrTooSoon
 	}
-	s.log.Error("a node is ahead of the control log, which was set back: it goes on above", "epoch", epoch, "head", s.Applied())
+	switch n, err := s.deps.Log.HeardLately(ctx, heardWindow); {
+	case err != nil:
+		return err
+	case n >= maxClaims:
+		s.log.Warn("a node is ahead of the control log, but that was said too often: it is not believed", "node", node, "epoch", epoch)
+		return fmt.Errorf("%w: %d times within %v", ErrTooSoon, n, heardWindow)
+	}
+	s.log.Error("a node is ahead of the control log, which was set back: it goes on above", "node", node, "epoch", epoch, "head", s.Applied())
 	if err := s.deps.Log.Heard(ctx, epoch); err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Log interface {
 	Poll(ctx context.Context, after uint64) (postgres.Poll, error)
 	Load(ctx context.Context, begin func(postgres.Loaded) error, row func(controllog.Row) error) error
 	Heard(ctx context.Context, epoch uint64) error
+	HeardLately(ctx context.Context, within time.Duration) (int, error)
 }
 
 // Bus carries entries to the nodes.

@@ -124,18 +124,51 @@ func TestSequencer_ANodeIsAhead(t *testing.T) {
 	store := openStore(t, postgres.Config{URL: testkit.Postgres(t)})
 	s := follow(t, store, nil)
 	before := head(t, s)
-	if err := s.Ahead(t.Context(), uint64(time.Now().Add(2*time.Hour).UnixMicro())); !errors.Is(err, ErrImplausible) {
+	if err := s.Ahead(t.Context(), "edge-1", uint64(time.Now().Add(2*time.Hour).UnixMicro())); !errors.Is(err, ErrImplausible) {
 		t.Errorf("two hours above the clock: %v", err)
 	}
 	claimed := uint64(time.Now().Add(time.Minute).UnixMicro())
-	if err := s.Ahead(t.Context(), claimed); err != nil {
+	if err := s.Ahead(t.Context(), "edge-1", claimed); err != nil {
 		t.Fatal(err)
 	}
 	if after := head(t, s); after <= claimed || after <= before {
 		t.Errorf("head %d, before %d, claimed %d", after, before, claimed)
 	}
-	if err := s.Ahead(t.Context(), claimed+5_000_000); !errors.Is(err, ErrTooSoon) {
+	if err := s.Ahead(t.Context(), "edge-1", claimed+5_000_000); !errors.Is(err, ErrTooSoon) {
 		t.Errorf("again at once: %v", err)
+	}
+}
+
+// Who has stolen the key of a node can say again and again that it is ahead. All control nodes count that together.
+func TestSequencer_ANodeSaysTooOftenThatItIsAhead(t *testing.T) {
+	store := openStore(t, postgres.Config{URL: testkit.Postgres(t)})
+	one, other := follow(t, store, nil), follow(t, store, nil)
+	claim := func(s *Sequencer) error {
+		before := head(t, s)
+		s.mu.Lock()
+		s.mu.lastHeard = time.Time{} // as if it were long ago
+		s.mu.Unlock()
+		err := s.Ahead(t.Context(), "edge-1", before+1)
+		if jumped := head(t, s) > before; jumped != (err == nil) {
+			t.Errorf("%v, and the log jumped: %t", err, jumped)
+		}
+		return err
+	}
+	for i := range maxClaims {
+		if err := claim([]*Sequencer{one, other}[i%2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range []*Sequencer{one, other, follow(t, store, nil)} {
+		if err := claim(s); !errors.Is(err, ErrTooSoon) {
+			t.Errorf("once more: %v", err)
+		}
+	}
+	if n, err := store.HeardLately(t.Context(), heardWindow); n != maxClaims || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := store.HeardLately(t.Context(), 0); n != 0 || err != nil {
+		t.Errorf("those of long ago count: %d, %v", n, err)
 	}
 }
 

@@ -98,9 +98,11 @@ func (l *loop) apply(entries ...controllog.Entry) error {
 
 // lost says that what was applied is not in the log: the node knows less than it thinks.
 //
-// INVARIANT: the lease ends at once. It was granted on a branch of the log that is no more.
+// INVARIANT: the lease ends at once, and an answer to what was asked before brings none. It was granted on a branch of
+// the log that is no more.
 func (l *loop) lost(err error) {
 	l.f.lease.Revoke()
+	l.lostAt = l.seq
 	l.replace(err)
 }
 

@@ -42,8 +42,9 @@ type loop struct {
 	target uint64                      // the highest epoch heard of that is not known to be none of the log's
 	// The highest epochs that came by themselves since the renewal, or the fetch, that is under way began, or the last one.
 	sinceRenew, sinceFetch uint64
-	whole                  bool // entries do not help any more: an image is needed
-	empty                  bool // a node that knows nothing asks for an image, unless that just failed
+	whole                  bool   // entries do not help any more: an image is needed
+	lostAt                 uint64 // the last exchange that had begun when the node heard that its branch of the log was lost
+	empty                  bool   // a node that knows nothing asks for an image, unless that just failed
 
 	// The exchanges.
 	seq       uint64    // of the last exchange that was begun

@@ -202,11 +202,7 @@ func TestReset_FromALostBranch(t *testing.T) {
 	}
 	c.stopHTTP() // no image yet
 	c.publish(term)
-	published := time.Now()
 	eventually(t, "disconnected", func() bool { return !n.Live(time.Now()) })
-	if took := time.Since(published); took > controllog.LeaseTime/2 {
-		t.Errorf("the lease went on for %v", took)
-	}
 	c.startHTTP()
 	eventually(t, "reset", func() bool { return n.Applied() == term.Epoch })
 	if n.Stats().Resets.Load() == 0 {

@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -72,6 +73,9 @@ func (l *loop) answer(r *renewal) {
 		// INVARIANT: a head below what was applied before it was read is of a log that has lost entries.
 		f.lease.Revoke()
 		l.failed(fmt.Errorf("control's log ends at %d, this node has applied %d", r.reply.Head, r.applied))
+	case r.seq <= l.lostAt:
+		l.failing = false // another answer may be had at once
+		l.failed(errBranch)
 	default:
 		l.granted(r)
 		return
@@ -101,6 +105,9 @@ func (l *loop) granted(r *renewal) {
 	l.aim(r.reply.Head, l.sinceRenew)
 	l.confirm(r.seq, r.reply.Head, r.via)
 }
+
+// errBranch: the answer may be about entries that the log has lost.
+var errBranch = errors.New("the log was set back while control was asked")
 
 // rotate makes the node say that it is not ready, while control has drained it or another process has its name.
 func (l *loop) rotate(draining bool, taken string) {

@@ -137,7 +137,7 @@ func TestMigrateControl_Down(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	for _, name := range []string{"00002_control.sql", "00001_log.sql"} {
+	for _, name := range []string{"00007_departed.sql", "00002_control.sql", "00001_log.sql"} {
 		b, err := migrations.ReadFile("migrations/" + name)
 		if err != nil {
 			t.Fatal(err)
