@@ -16,10 +16,12 @@ func ordered(name string) bool {
 }
 
 // appendPreferences appends the form that all values of Accept-Encoding or Accept-Language share that mean the same
-// (RFC 9111, 4.1): names in lower case and in alphabetical order, each once, a weight in its shortest form and only
-// where it is not 1. The order of members with equal weights means nothing (RFC 9110, 12.5.4). ok is false, and dst
-// as it was, for a value that is no such list.
-func appendPreferences(dst []byte, value string) (normal []byte, ok bool) {
+// (RFC 9111, 4.1): names in lower case and in order, each once, a weight in its shortest form and only where it is not
+// 1. Languages are in the order of their weights, and stay as they were sent among equal ones, since many servers take
+// the first (RFC 9110, 12.5.4); codings are in alphabetical order. ok is false, and dst as it was, for a value that is no
+// such list, or that gives one name two weights: servers differ in which they take.
+func appendPreferences(dst []byte, name, value string) (normal []byte, ok bool) {
+	byWeight := sameName(name, "Accept-Language")
 	var all [maxPreferences]preference
 	n := 0
 	members := list{rest: value}
@@ -28,7 +30,14 @@ func appendPreferences(dst []byte, value string) (normal []byte, ok bool) {
 		if !valid || n == len(all) {
 			return dst, false
 		}
-		n = insertPreference(&all, n, p)
+		if at := namedIn(all[:n], p.name); at >= 0 {
+			if all[at].weight != p.weight {
+				return dst, false
+			}
+			continue
+		}
+		insertPreference(all[:n+1], p, byWeight)
+		n++
 	}
 	for i, p := range all[:n] {
 		if i > 0 {
@@ -42,22 +51,27 @@ func appendPreferences(dst []byte, value string) (normal []byte, ok bool) {
 	return dst, true
 }
 
-// insertPreference keeps the list in order. Of a name that is there twice the first counts.
-func insertPreference(all *[maxPreferences]preference, n int, p preference) int {
-	at := 0
-	for at < n {
-		order := compareNames(all[at].name, p.name)
-		if order == 0 {
-			return n
+func namedIn(all []preference, name string) int {
+	for i := range all {
+		if sameName(all[i].name, name) {
+			return i
 		}
-		if order > 0 {
+	}
+	return -1
+}
+
+// insertPreference puts p into a list whose last place is free, behind all that it does not come before: by its weight
+// or by its name.
+func insertPreference(all []preference, p preference, byWeight bool) {
+	at := len(all) - 1
+	for ; at > 0; at-- {
+		last := &all[at-1]
+		if byWeight && last.weight >= p.weight || !byWeight && compareNames(last.name, p.name) < 0 {
 			break
 		}
-		at++
+		all[at] = *last
 	}
-	copy(all[at+1:n+1], all[at:n])
 	all[at] = p
-	return n + 1
 }
 
 // parsePreference reads name [ ";" "q=" weight ].

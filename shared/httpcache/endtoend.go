@@ -47,8 +47,22 @@ func StoredFields(h Header, m *Meta) Fields {
 // WithheldFields are the end-to-end fields of a response that StoredFields leaves out because no-cache="f" or
 // private="f" names them (RFC 9111, 5.2.2.4 and 5.2.2.7), in memory of their own: they belong to whoever the response
 // was fetched for, and to nobody else.
-func WithheldFields(h Header, m *Meta) Fields {
-	names := withheldFields(h, m)
+func WithheldFields(h Header, m *Meta) Fields { return collectNamed(h, withheldFields(h, m)) }
+
+// WithheldOf304 is WithheldFields for the 304 with header from304, which was merged into freshened, of which m was made.
+// Set-Cookie is among them unless one is stored: Freshen leaves it out, since it could be shared unseen.
+func WithheldOf304(from304, freshened Header, m *Meta) Fields {
+	names := withheldFields(freshened, m)
+	for _, cookie := range setCookies {
+		if !has(freshened, cookie) {
+			names = append(names, cookie)
+		}
+	}
+	return collectNamed(from304, names)
+}
+
+// collectNamed lists the end-to-end fields of h with one of these names, in memory of their own.
+func collectNamed(h Header, names []string) Fields {
 	if len(names) == 0 {
 		return nil
 	}
@@ -64,9 +78,18 @@ func ForwardFields(h Header) Fields {
 }
 
 // FillFields are ForwardFields without the client's conditions and Range: those of a request whose whole
-// response is to be stored. A 304 can then only be the answer to Conditional's fields.
+// response is to be stored. A 304 can then only be the answer to Conditional's fields. A field of several lines is in
+// one (RFC 9110, 5.3): variants are told apart by all lines together, and some servers read the first one only.
 func FillFields(h Header) Fields {
-	return own(collect(h, append(connectionNamed(h), conditionFields[:]...)))
+	f := collect(h, append(connectionNamed(h), conditionFields[:]...))
+	for i := 0; i < len(f); i++ {
+		if _, _, several := single(h, f[i].Name); several {
+			name, rest := f[i].Name, f[i+1:]
+			f[i].Value = joined(h, name)
+			f = append(f[:i+1], slices.DeleteFunc(rest, func(o Field) bool { return sameName(o.Name, name) })...)
+		}
+	}
+	return own(f)
 }
 
 // KeptBack reports whether a request field of that name is not among FillFields: it is of the connection, a

@@ -32,6 +32,9 @@ func selectedBy(stored, from304 Header, weakly bool) bool {
 // exchange that validated them (RFC 9111, 3.2; RFC 9530, 3).
 var notFreshened = [...]string{"Content-Length", "Content-Encoding", "Content-Range", "Content-Digest", "Content-MD5"}
 
+// setCookies are the fields that set cookies (RFC 6265, 4.1; RFC 2965, 3.2.2).
+var setCookies = [...]string{"Set-Cookie", "Set-Cookie2"}
+
 // Freshens reports whether a 304 changes a stored field of that name.
 func Freshens(name string) bool { return !nameIn(name, notFreshened[:]) }
 
@@ -45,7 +48,7 @@ func Freshens(name string) bool { return !nameIn(name, notFreshened[:]) }
 func Freshen(stored Fields, from304 Header) Fields {
 	news := collect(from304, connectionNamed(from304))
 	news.Del(notFreshened[:]...)
-	for _, cookie := range [...]string{"Set-Cookie", "Set-Cookie2"} {
+	for _, cookie := range setCookies {
 		if !stored.Has(cookie) {
 			news.Del(cookie)
 		}

@@ -93,7 +93,7 @@ func (m *Meta) useful(p *Policy) bool {
 // the field by name.
 func sharesCookie(h Header, m *Meta) bool {
 	withheld := withheldFields(h, m)
-	for _, name := range [...]string{"Set-Cookie", "Set-Cookie2"} {
+	for _, name := range setCookies {
 		if has(h, name) && !nameIn(name, withheld) {
 			return true
 		}

@@ -55,17 +55,22 @@ func switchFlag(name string) Flags {
 	return 0
 }
 
-// joined is all lines of a field as one list; it allocates only when there are several.
+// joined is all lines of a field as one list, those of Cookie as RFC 9113 (8.2.3) joins them; it allocates only when
+// there are several.
 func joined(h Header, name string) string {
 	value, _, several := single(h, name)
 	if !several {
 		return value
 	}
+	separator := ", "
+	if sameName(name, "Cookie") {
+		separator = "; "
+	}
 	var b strings.Builder
 	l := linesOf(h, name)
 	for line, ok := l.next(); ok; line, ok = l.next() {
 		if b.Len() > 0 {
-			b.WriteString(", ")
+			b.WriteString(separator)
 		}
 		b.WriteString(line)
 	}

@@ -36,13 +36,14 @@ func addSorted(names []string, name string) []string {
 // SelectingValue is the request's value of a field that Vary names, in a form in which values that mean
 // the same are equal: several lines are one list, and outside quoted strings white space is none before
 // a comma, one space after it and one between words (RFC 9111, 4.1). Accept-Encoding and Accept-Language, which
-// most responses vary by, are put in order as well. A field that is absent differs from one that is empty.
+// most responses vary by, are put in order as well. Cookie and other fields that are no lists, in which white space may
+// mean something, are taken as they are. A field that is absent differs from one that is empty.
 func SelectingValue(h Header, name string) (value string, present bool) {
 	if _, present, _ := single(h, name); !present {
 		return "", false
 	}
 	value = trim(joined(h, name))
-	if !ordered(name) && isNormal(value) {
+	if !ordered(name) && (isNormal(value) || noList(name)) {
 		return value, true
 	}
 	return string(appendSelecting(make([]byte, 0, len(value)+8), name, value)), true
@@ -59,14 +60,19 @@ func AppendSelecting(dst []byte, h Header, name string) (value []byte, present b
 
 func appendSelecting(dst []byte, name, value string) []byte {
 	if ordered(name) {
-		if normal, ok := appendPreferences(dst, value); ok {
+		if normal, ok := appendPreferences(dst, name, value); ok {
 			return normal
 		}
 	}
-	if isNormal(value) {
+	if isNormal(value) || noList(name) {
 		return append(dst, value...)
 	}
 	return appendNormal(dst, value)
+}
+
+// noList reports whether a request field is known to be no list.
+func noList(name string) bool {
+	return nameIn(name, []string{"Authorization", "Cookie", "Origin", "Referer", "User-Agent"})
 }
 
 // isNormal reports whether appendNormal would change nothing. s is trimmed.

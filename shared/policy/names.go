@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"tiercache/shared/httpcache"
 )
 
 // validateNames checks a list of names: how many, each for itself, none twice. valid says what is wrong with one.
@@ -59,7 +61,7 @@ func validField(name string) string {
 		return "is not the name of a field"
 	case strings.ContainsRune(name, '_'):
 		return "fields with an underscore are dropped"
-	case strings.HasPrefix(lower, "tiercache-"), strings.HasPrefix(lower, "x-forwarded-"), isOneOf(lower, droppedFields):
+	case strings.HasPrefix(lower, "tiercache-"), httpcache.Unkeyed(name), isOneOf(lower, ownFields):
 		return "the field is dropped, or set by each node"
 	case strings.HasPrefix(lower, "if-"), strings.HasPrefix(lower, "content-"), isOneOf(lower, messageFields):
 		return "the field is about the connection, the message or what the client has stored"
@@ -78,11 +80,10 @@ func validKeyField(name string) string {
 	return validField(name)
 }
 
-// droppedFields are those that a node does not pass on as they came, and messageFields those that do not describe what
-// is asked for. Spaces separate them.
+// ownFields are those that a node writes itself, and messageFields those that do not describe what is asked for. Spaces
+// separate them.
 const (
-	droppedFields = "forwarded front-end-https x-original-url x-original-host x-rewrite-url x-host x-http-method-override " +
-		"x-method-override x-http-method surrogate-capability host via cdn-loop traceparent tracestate"
+	ownFields     = "host via cdn-loop traceparent tracestate"
 	messageFields = "connection keep-alive proxy-connection te trailer transfer-encoding upgrade proxy-authenticate " +
 		"proxy-authentication-info proxy-authorization range expect"
 )

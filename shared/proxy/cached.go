@@ -18,7 +18,7 @@ import (
 func (p *Proxy) serveCached(r *request) {
 	r.parsed = httpcache.ParseRequest(r.method, r.header)
 	if fwd := r.parsed.Bypass(); fwd != httpcache.FwdNone {
-		p.pass(r, fwd)
+		p.passUnlessCached(r, fwd)
 		return
 	}
 	if p.bypassed(r) {
@@ -37,34 +37,42 @@ func (p *Proxy) serveCached(r *request) {
 		r.key = r.key[:r.primary]
 		r.digest = cachekey.Digest(r.key)
 	}
-	p.pass(r, httpcache.FwdVaryMiss)
+	p.passUnlessCached(r, httpcache.FwdVaryMiss)
 }
 
 // tryCached serves the request, or reports that it must be looked up again.
 func (p *Proxy) tryCached(r *request) (done bool) {
-	switch p.lookup(r) {
-	case object.KindResponse:
+	kind := p.lookup(r)
+	if kind == object.KindResponse {
 		return p.serveFound(r)
-	case object.KindHitForMiss:
-		return p.goAlone(r, nil, httpcache.FwdURIMiss)
 	}
 	fwd := httpcache.FwdURIMiss
-	if len(r.key) > r.primary {
+	if len(r.key) > r.primary && kind == 0 {
 		fwd = httpcache.FwdVaryMiss
 	}
+	switch alone := kind == object.KindHitForMiss; {
+	case httpcache.SkipsFront(r.header) && r.method == http.MethodGet && !r.parsed.Has(httpcache.RequestCondition):
+		p.servePart(r, fwd)
+	case r.parsed.OnlyIfCached(&r.rules):
+		p.refuse(r, refusalCached)
+	case r.method == http.MethodHead, alone && (r.parsed.Has(httpcache.RequestCondition) || r.parsed.Has(httpcache.RequestRange)):
+		// What is not stored anyway, the upstream may make as small as the client's own fields allow.
+		p.pass(r, fwd)
+	case alone:
+		return p.goAlone(r, nil, fwd)
+	default:
+		return p.fly(r, nil, fwd)
+	}
+	return true
+}
+
+// passUnlessCached passes the request on, unless the client wants only what is stored (RFC 9111, 5.2.1.7).
+func (p *Proxy) passUnlessCached(r *request, fwd httpcache.FwdReason) {
 	if r.parsed.OnlyIfCached(&r.rules) {
 		p.refuse(r, refusalCached)
-		return true
+		return
 	}
-	if r.method == http.MethodHead {
-		p.pass(r, fwd)
-		return true
-	}
-	if httpcache.SkipsFront(r.header) && !r.parsed.Has(httpcache.RequestCondition) {
-		p.servePart(r, fwd)
-		return true
-	}
-	return p.fly(r, nil, fwd)
+	p.pass(r, fwd)
 }
 
 // lookup finds the entry of the request, following a list of variants. It returns 0 for none.
@@ -142,7 +150,7 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 	}
 	if !r.vouched(false) && d.Use != httpcache.UseRefuse {
 		// Whether it still stands, only a node that holds a lease can say.
-		return p.fly(r, p.baseOf(r), httpcache.FwdStale)
+		return p.revalidate(r, httpcache.FwdStale)
 	}
 	switch d.Use {
 	case httpcache.UseFresh:
@@ -150,7 +158,7 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 		return p.serveStored(r, d.Age, member, max(r.head.Stamp, r.epoch))
 	case httpcache.UseStale:
 		if r.min > r.head.Stamp { // who asks for an epoch wants content of that epoch
-			return p.fly(r, p.baseOf(r), httpcache.FwdStale)
+			return p.revalidate(r, httpcache.FwdStale)
 		}
 		member.Outcome = httpcache.Stale
 		return p.serveStored(r, d.Age, member, r.head.Stamp)
@@ -167,10 +175,19 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 		p.refuse(r, refusalCached)
 		return true
 	}
-	if r.mustAskAlone() {
-		return p.goAlone(r, p.baseOf(r), d.Fwd)
+	return p.revalidate(r, d.Fwd)
+}
+
+// revalidate asks the upstream about the entry that was found, unless the client wants only what is stored.
+func (p *Proxy) revalidate(r *request, fwd httpcache.FwdReason) (done bool) {
+	switch {
+	case r.parsed.OnlyIfCached(&r.rules):
+		p.refuse(r, refusalCached)
+		return true
+	case r.mustAskAlone():
+		return p.goAlone(r, p.baseOf(r), fwd)
 	}
-	return p.fly(r, p.baseOf(r), d.Fwd)
+	return p.fly(r, p.baseOf(r), fwd)
 }
 
 // mustAskAlone reports whether the entry that was found is of a kind of which each request needs a validation

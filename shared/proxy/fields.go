@@ -46,12 +46,6 @@ func appendAge(dst []byte, age time.Duration) []byte {
 // cacheFields are addressed to caches: the tier that faces clients keeps them to itself.
 var cacheFields = []string{"Surrogate-Key", "Cache-Tag", "Cache-Groups", "Cache-Group-Invalidation", "Surrogate-Control"}
 
-// unkeyed are request fields, beside those that begin with X-Forwarded-, that could change the response
-// without being part of the key; a client's are dropped.
-var unkeyed = []string{
-	"Forwarded", "Front-End-Https", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host", "X-Http-Method-Override", "X-Method-Override", "X-Http-Method", capabilityField,
-}
-
 // forward completes the fields that go to the upstream with a request: f, which is its own copy of the
 // client's, without what is not for the upstream and with what this node adds.
 func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {

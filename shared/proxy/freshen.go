@@ -46,10 +46,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		meta.KeepTargeted(&old.Meta)
 	}
 	meta.Flags |= old.Meta.Flags&httpcache.FlagEncoded | response.Version
-	if j.rules.Forces(&j.parsed, &meta) {
-		meta.Force() // a 304 brings no Set-Cookie where none is stored
-	}
-	clean, withheld, status := j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, &meta)
+	clean, withheld, status := j.freshenedReply(response, fields, &meta)
 
 	head := old
 	head.Meta, head.Fields = meta, object.MakeBlock(clean)
@@ -75,6 +72,19 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 		return false
 	}
 	return j.keep(ctx, cancel, f, res)
+}
+
+// freshenedReply are the fields to store and to reply with after a 304, which is merged into fields; what of the 304 is
+// for the client alone whose request it answers; and what the tiers behind this one say.
+func (j *fill) freshenedReply(response *Response, fields httpcache.Fields, meta *httpcache.Meta) (clean, withheld httpcache.Fields, status []string) {
+	clean, _, status = j.p.replyFields(&Response{Header: fields, FromTier: response.FromTier}, meta)
+	if j.rules.Forces(&j.parsed, meta) {
+		meta.Force()
+		return clean, nil, status // all are given the same
+	}
+	withheld = httpcache.WithheldOf304(response.Header, fields, meta)
+	j.p.trim(&withheld)
+	return clean, withheld, status
 }
 
 // selectedBy reports whether a 304 is about the stored response. One that this tier has encoded has the weak form of

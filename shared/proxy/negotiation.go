@@ -47,17 +47,18 @@ func (n *negotiation) reduced(h httpcache.Header, name string) (value string, pr
 
 // rewrite makes the fields that go to the upstream those that variants are told apart by: what comes back is then the
 // same for all requests that will be given it.
+//
+// INVARIANT: of fields whose values are put in order the upstream is sent the value that is in the key. By another one
+// that means the same to us a client could choose what others are given: servers differ in how they read odd values.
 func (n *negotiation) rewrite(f *httpcache.Fields, client httpcache.Header) {
 	for _, name := range [...]string{"Accept-Language", "Accept-Encoding"} {
 		value, present, reduces := n.reduced(client, name)
 		if !reduces {
-			continue
-		}
-		f.Del(name)
-		if !present && name == "Accept-Encoding" {
+			value, present = n.selectingValue(client, name)
+		} else if !present && name == "Accept-Encoding" {
 			value, present = "identity", true // without the field, any coding may come
 		}
-		if present {
+		if f.Del(name); present {
 			f.Add(name, value)
 		}
 	}

@@ -22,7 +22,7 @@ func (p *Proxy) servePart(r *request, fwd httpcache.FwdReason) {
 	primary := r.key[:r.primary]
 	r.setSuffix(partKey(nil, primary))
 	if p.find(r) != object.KindResponse || !p.sendPart(r) {
-		p.pass(r, fwd)
+		p.passUnlessCached(r, fwd)
 	}
 }
 

@@ -50,6 +50,9 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	purged, fleet := p.invalidateFleet(r, response)
 	meta := newMeta(r.service, response.Status, response.Header, started, p.now())
 	meta.Flags |= response.Version
+	if r.confined && r.ruling.ForceStore && (response.Status == http.StatusPartialContent || r.rules.Forces(&r.parsed, &meta)) {
+		response = forced(response) // as a whole it would be given to all
+	}
 	fields, withheld, status := p.replyFields(response, &meta)
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	res := &result{
@@ -107,11 +110,11 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 		return
 	}
 	outcome := res.outcome
+	fields, status, payload := p.soloReply(r, solo, outcome == httpcache.Miss)
 	if outcome == httpcache.Miss {
 		outcome = httpcache.Pass
 	}
 	p.count(r, outcome)
-	fields := append(r.fields[:0], object.MakeBlock(solo.fields)...)
 	fields = append(fields, res.withheld...)
 	if solo.meta.Age > 0 {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
@@ -120,13 +123,27 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 	fields = p.appendControl(fields, r, res.told())
 	fields = p.appendOwn(fields, &solo.meta, res.status, member)
 	r.fields = fields
-	status := solo.response.Status
-	payload := Payload{Stream: solo.response.Body, Length: solo.response.Length, Seal: r.tier}
-	if r.method == http.MethodHead {
+	r.x.Reply(status, fields, payload)
+}
+
+// soloReply are fields, status and body of a response that is for this client alone. Where a fill has yielded it, the
+// upstream was not sent the client's condition and range: they count here.
+func (p *Proxy) soloReply(r *request, solo *soloResponse, filled bool) (fields []byte, status int, payload Payload) {
+	head := &object.Head{Meta: solo.meta, Fields: object.MakeBlock(solo.fields)}
+	payload = Payload{Stream: solo.response.Body, Length: solo.response.Length, Seal: r.tier}
+	switch {
+	case r.method == http.MethodHead:
 		closePayload(payload)
 		payload = Payload{Length: solo.response.Length}
+	case filled && payload.Length >= 0:
+		if r.cut = p.cutOf(r, head, payload.Length, true); !r.cut.whole() {
+			payload = r.cut.stream(payload.Stream, 0, head)
+		}
 	}
-	r.x.Reply(status, fields, payload)
+	if filled {
+		return p.asAsked(r.fields[:0], r, head, payload)
+	}
+	return append(r.fields[:0], head.Fields...), solo.response.Status, payload
 }
 
 // ownedBody ends the exchange with the upstream when the client is done with the body.

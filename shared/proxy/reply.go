@@ -110,17 +110,7 @@ func (b *storedBody) WriteTo(w io.Writer) (int64, error) {
 
 // send replies with a stored response, or with 304 when the client's own condition holds.
 func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream *told, member httpcache.Member, body Payload) {
-	fields := r.fields[:0]
-	status := head.Meta.Status
-	if p.notModified(r, head) {
-		closePayload(body)
-		status, body = http.StatusNotModified, Payload{}
-		fields = appendNotModified(fields, head.Fields, r.tier)
-	} else if !r.cut.whole() {
-		fields, status = r.cut.appendHead(fields, head)
-	} else {
-		fields = append(fields, head.Fields...)
-	}
+	fields, status, body := p.asAsked(r.fields[:0], r, head, body)
 	fields = append(fields, upstream.withheld...)
 	fields = appendAge(fields, age)
 	fields = p.appendControl(fields, r, upstream)
@@ -130,6 +120,20 @@ func (p *Proxy) send(r *request, head *object.Head, age time.Duration, upstream 
 		body.Seal = r.tier
 	}
 	r.x.Reply(status, fields, body)
+}
+
+// asAsked appends the fields of a response as the client's own condition and range, which has become r.cut, leave it, and
+// returns its status and body.
+func (p *Proxy) asAsked(dst []byte, r *request, head *object.Head, body Payload) (fields []byte, status int, left Payload) {
+	switch {
+	case p.notModified(r, head):
+		closePayload(body)
+		return appendNotModified(dst, head.Fields, r.tier), http.StatusNotModified, Payload{}
+	case !r.cut.whole():
+		fields, status = r.cut.appendHead(dst, head)
+		return fields, status, body
+	}
+	return append(dst, head.Fields...), head.Meta.Status, body
 }
 
 // notModified reports whether the client's own condition says that it has the response already.

@@ -46,14 +46,10 @@ func (r *request) bypassRule() string {
 
 // bypassed sends the request past the cache, as it is, if a rule says so.
 func (p *Proxy) bypassed(r *request) bool {
-	switch {
-	case r.bypassRule() == "":
+	if r.bypassRule() == "" {
 		return false
-	case r.parsed.OnlyIfCached(&r.rules):
-		p.refuse(r, refusalCached)
-	default:
-		p.pass(r, httpcache.FwdBypass)
 	}
+	p.passUnlessCached(r, httpcache.FwdBypass)
 	return true
 }
 
@@ -103,8 +99,13 @@ func (j *fill) force(response *Response, meta *httpcache.Meta) *Response {
 		return response
 	}
 	meta.Force()
-	forced := *response
-	forced.Header = response.Header.Clone()
-	forced.Header.Del("Set-Cookie", "Set-Cookie2")
-	return &forced
+	return forced(response)
+}
+
+// forced is the response without the cookies that it sets.
+func forced(response *Response) *Response {
+	without := *response
+	without.Header = response.Header.Clone()
+	without.Header.Del("Set-Cookie", "Set-Cookie2")
+	return &without
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"strings"
 
+	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
 )
 
@@ -34,20 +35,10 @@ func rewritten(name string) bool {
 // dropped reports whether a client's field of that name does not reach the upstream, or not as the client's:
 // what is not part of the key must not change what everybody is given.
 func dropped(name string) bool {
-	if strings.IndexByte(name, '_') >= 0 { // some servers take it for the same name with dashes
+	if len(name) >= len(tierPrefix) && strings.EqualFold(name[:len(tierPrefix)], tierPrefix) {
 		return true
 	}
-	for _, prefix := range [...]string{tierPrefix, "X-Forwarded-"} {
-		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
-			return true
-		}
-	}
-	for _, other := range unkeyed {
-		if strings.EqualFold(name, other) {
-			return true
-		}
-	}
-	return strings.EqualFold(name, "Host")
+	return httpcache.Unkeyed(name) || strings.EqualFold(name, "Host")
 }
 
 // A list of variants has a generation, which is part of its variants' keys: when the list is removed and made
