@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 
 	"tiercache/shared/controllog"
@@ -89,5 +90,10 @@ func TestActivity_NewestFirst(t *testing.T) {
 	}
 	if rest, err := s.Activities(ctx, first[2].ID, 3); err != nil || len(rest) != 1 || rest[0].Subject != "0" {
 		t.Errorf("%+v, %v", rest, err)
+	}
+	for _, before := range []int64{1 << 31, math.MaxInt64} {
+		if all, err := s.Activities(ctx, before, 10); err != nil || len(all) != 4 {
+			t.Errorf("before %d: %+v, %v", before, all, err)
+		}
 	}
 }
