@@ -9,7 +9,7 @@ import (
 )
 
 type getPurgeInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" pattern:"^[0-9A-Za-z._-]+$" patternDescription:"an ID, as GET /v1/purges shows it"`
 }
 
 type getPurgeReply struct {
@@ -33,7 +33,7 @@ func (c *Control) getPurge(ctx context.Context, in *getPurgeInput) (*getPurgeRep
 }
 
 type listPurgesInput struct {
-	Before string `query:"before" maxLength:"64" doc:"Lists those before this one: next of the list before"`
+	Before string `query:"before" maxLength:"64" pattern:"^[0-9A-Za-z._-]+$" patternDescription:"an ID, as this list shows it" doc:"Lists those before this one: next of the list before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"At most so many; 50 if absent"`
 }
 

@@ -34,7 +34,7 @@ func (c *Control) registerPurges(api huma.API) {
 }
 
 type createPurgeInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"A request that is repeated with the same key purges once"`
+	Key  string `header:"Idempotency-Key" doc:"A request that is repeated with the same key purges once; at most 255 printable characters of ASCII"`
 	Body client.PurgeRequest
 }
 
@@ -46,6 +46,9 @@ type purgeReply struct {
 
 // createPurge purges. Once it is committed nothing makes it fail: what goes wrong then makes it pending.
 func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purgeReply, error) {
+	if err := client.CheckKey(in.Key); err != nil {
+		return nil, mistaken("no such idempotency key", client.Mistake{Location: "header.Idempotency-Key", Message: err.Error()})
+	}
 	wait, err := parseWait(in.Body.Wait)
 	if err != nil {
 		return nil, err

@@ -129,7 +129,7 @@ func describeToken(r *postgres.TokenRecord) client.Token {
 }
 
 type revokeInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$" patternDescription:"the ID of a token, as GET /v1/tokens shows it"`
 }
 
 type revokeReply struct{ Body client.RevokedToken }

@@ -78,6 +78,12 @@ func classifyState(code string, err error) error {
 	return err
 }
 
+// Verbatim reports whether the text of err has words of PostgreSQL's.
+func Verbatim(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg)
+}
+
 // known reports whether err is one of the Store's own already.
 func known(err error) bool {
 	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, ErrDeparted, ErrFull, errVisitor} {
