@@ -73,7 +73,7 @@ func (c *Control) listPurges(ctx context.Context, in *listPurgesInput) (*listPur
 // mayRead reports whether somebody may see a purge: of those whose token is limited to some services each
 // sees their own.
 func mayRead(who caller, record postgres.PurgeRecord) bool {
-	return who.Reaches("") || record.By.Name == who.Name
+	return who.Reaches("") || who.ID != "" && record.By.Token == who.ID
 }
 
 // purgeNow is a purge as it stands. The receipts of one that is not finished, since control was restarted

@@ -336,7 +336,7 @@ func TestPurge_WhoMay(t *testing.T) {
 		return n.client(t, secret)
 	}
 	reader, writer := give(token.Holder{Name: "reader", Roles: token.Read}), give(token.Holder{Name: "writer", Roles: token.Write})
-	purger, shop := give(token.Holder{Name: "purger", Roles: token.Purge}), give(token.Holder{Name: "shop", Roles: token.Purge, Services: []string{"shop"}})
+	purger, shop := give(token.Holder{Name: "purger", Roles: token.Purge}), give(token.Holder{ID: "tok_shop", Name: "shop", Roles: token.Purge, Services: []string{"shop"}})
 	status := func(err error) int {
 		var p *client.Problem
 		if err == nil {

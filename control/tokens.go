@@ -164,7 +164,7 @@ func (c *Control) replaceTokens(tokens []controllog.TokenChange) {
 	grants := make([]token.Grant, 0, len(tokens))
 	for _, t := range tokens {
 		if !t.Revoked {
-			grants = append(grants, token.Grant{Hash: t.Hash, Name: t.Name, Roles: t.Roles, Services: slices.Clone(t.Services)})
+			grants = append(grants, token.Grant{Hash: t.Hash, ID: t.ID, Name: t.Name, Roles: t.Roles, Services: slices.Clone(t.Services)})
 		}
 	}
 	if err := c.tokens.Replace(grants); err != nil {

@@ -30,8 +30,9 @@ type Loaded struct {
 
 // Actor is who makes a change, for the activity log.
 type Actor struct {
-	Name string // of the token
-	From string // the address
+	Token string // the token's ID: names need not be unique
+	Name  string // of the token
+	From  string // the address
 }
 
 // NewPurge is a purge that was asked for.
