@@ -311,7 +311,7 @@ func TestServices_TokensReachTheirServicesAlone(t *testing.T) {
 		},
 		"activity":       func() error { _, err := c.Activity(ctx, 0, 1); return err },
 		"reader puts":    func() error { _, err := r.PutService(ctx, "shop", shop("2m"), -1); return err },
-		"reader lists":   func() error { _, err := r.Tokens(ctx); return err },
+		"reader lists":   func() error { _, err := r.Tokens(ctx, "", 0); return err },
 		"reader's audit": func() error { _, err := r.Activity(ctx, 0, 1); return err },
 	} {
 		if err := call(); !errors.Is(err, client.ErrUnauthorized) {

@@ -110,6 +110,18 @@ type TokenRecord struct {
 	RevokedBy string
 }
 
+// TokenPlace is where a token stands in the list of all: of what Tokens sorts by.
+type TokenPlace struct {
+	Revoked   bool
+	CreatedAt time.Time
+	ID        string
+}
+
+// Place is where the token stands.
+func (r *TokenRecord) Place() TokenPlace {
+	return TokenPlace{Revoked: r.Revoked, CreatedAt: r.CreatedAt, ID: r.ID}
+}
+
 // Activity is a line of the record of who did what.
 type Activity struct {
 	ID      int64 // given by the database; newer is larger
