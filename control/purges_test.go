@@ -202,6 +202,7 @@ func TestPurge_EachKind(t *testing.T) {
 		{client.PurgeRequest{Prefixes: []string{"http://example.org/"}, Mode: "soft"}, invalidation.Stale},
 		{client.PurgeRequest{Prefixes: []string{"http://example.org/b/"}}, invalidation.Live},
 		{client.PurgeRequest{Hosts: []string{"EXAMPLE.org"}}, invalidation.Dead},
+		{client.PurgeRequest{Hosts: []string{"example.org."}}, invalidation.Dead},
 		{client.PurgeRequest{Hosts: []string{"example.net"}}, invalidation.Live},
 		{client.PurgeRequest{Services: []string{"shop"}}, invalidation.Dead},
 		{client.PurgeRequest{Services: []string{"blog"}}, invalidation.Live},
