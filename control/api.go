@@ -47,6 +47,7 @@ func (c *Control) openAPI() huma.Config {
 	cfg.DocsPath = ""     // its page would load scripts from elsewhere
 	cfg.SchemasPath = ""  // /openapi.json has them all
 	cfg.CreateHooks = nil // no $schema member in replies
+	cfg.Formats = map[string]huma.Format{"application/json": strictJSON(), "json": strictJSON()}
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		bearerScheme: {Type: "http", Scheme: "bearer", Description: "A token with the role that the operation names."},
 	}

@@ -22,7 +22,7 @@ const (
 	writeTimeout = 30 * time.Second
 )
 
-// adminName is the name of the holder of the admin file's token.
+// adminName is the name and the ID of the holder of the admin file's token. Those of the log have IDs that begin with tok_.
 const adminName = "admin"
 
 // Control is what a control node's parts share.
@@ -114,7 +114,7 @@ func (c *Control) loadSecrets() error {
 	if err != nil {
 		return fmt.Errorf("admin_token_file: %w", err)
 	}
-	if err := c.tokens.AddHolder(secret, token.Holder{Name: adminName, Roles: token.All}); err != nil {
+	if err := c.tokens.AddHolder(secret, token.Holder{ID: adminName, Name: adminName, Roles: token.All}); err != nil {
 		return fmt.Errorf("admin_token_file %s: %w", c.cfg.AdminTokenFile, err)
 	}
 	c.tier, err = c.node.TierToken()

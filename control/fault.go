@@ -30,14 +30,24 @@ func (c *Control) fault(ctx context.Context, err error) error {
 	case errors.Is(err, postgres.ErrNotFound):
 		return huma.Error404NotFound("there is no such thing")
 	case errors.Is(err, postgres.ErrConflict):
-		return huma.Error409Conflict(err.Error())
+		return huma.Error409Conflict(c.told(err, "somebody else was first: look at what there is, and try again"))
 	case errors.Is(err, postgres.ErrInvalid):
-		return huma.Error422UnprocessableEntity(err.Error())
+		return huma.Error422UnprocessableEntity(c.told(err, "it has a character that cannot be stored, such as NUL: leave it out"))
 	case ctx.Err() != nil:
 		return ctx.Err() // nobody is there to read it
 	}
 	c.node.Log.Error("a request failed", "error", err)
 	return huma.Error500InternalServerError("something went wrong: see control's log")
+}
+
+// told is the text of an error of the store for a client. What PostgreSQL itself says is for who runs control: the log
+// has it, and the client is told what it means.
+func (c *Control) told(err error, means string) string {
+	if !postgres.Verbatim(err) {
+		return err.Error()
+	}
+	c.node.Log.Warn("PostgreSQL refused what a client sent", "error", err)
+	return means
 }
 
 // absent is fault for a request that names one thing, which may not be there: what is the thing in words.

@@ -62,7 +62,7 @@ func (c *Control) drainMember(ctx context.Context, node string, drain bool) (*st
 }
 
 type memberInput struct {
-	Node string `path:"node" maxLength:"63"`
+	Node string `path:"node" maxLength:"63" pattern:"^[0-9A-Za-z_-]+$" patternDescription:"the name of a node, as GET /v1/fleet shows it"`
 }
 
 // removeMember forgets a node that holds no lease, which the fleet would otherwise be waiting for until a day is over.

@@ -99,7 +99,7 @@ func (n *nodes) invalidate(ctx context.Context, what *controllog.Invalidation, r
 		return controllog.InvalidationReply{}, huma.Error503ServiceUnavailable("too many purges are in progress: try again")
 	}
 	record, _, err := c.store.AddPurge(ctx, postgres.NewPurge{
-		ID: id.String(), By: postgres.Actor{Name: nodeActor(what.Node), From: from}, Request: kept, Entries: plan.entries(),
+		ID: id.String(), By: postgres.Actor{Token: nodeActor(what.Node), Name: nodeActor(what.Node), From: from}, Request: kept, Entries: plan.entries(),
 	})
 	if err != nil {
 		c.purges.release()

@@ -9,7 +9,7 @@ import (
 )
 
 type getPurgeInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" pattern:"^[0-9A-Za-z._-]+$" patternDescription:"an ID, as GET /v1/purges shows it"`
 }
 
 type getPurgeReply struct {
@@ -33,7 +33,7 @@ func (c *Control) getPurge(ctx context.Context, in *getPurgeInput) (*getPurgeRep
 }
 
 type listPurgesInput struct {
-	Before string `query:"before" maxLength:"64" doc:"Lists those before this one: next of the list before"`
+	Before string `query:"before" maxLength:"64" pattern:"^[0-9A-Za-z._-]+$" patternDescription:"an ID, as this list shows it" doc:"Lists those before this one: next of the list before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"At most so many; 50 if absent"`
 }
 
@@ -73,7 +73,7 @@ func (c *Control) listPurges(ctx context.Context, in *listPurgesInput) (*listPur
 // mayRead reports whether somebody may see a purge: of those whose token is limited to some services each
 // sees their own.
 func mayRead(who caller, record postgres.PurgeRecord) bool {
-	return who.Reaches("") || record.By.Name == who.Name
+	return who.Reaches("") || who.ID != "" && record.By.Token == who.ID
 }
 
 // purgeNow is a purge as it stands. The receipts of one that is not finished, since control was restarted

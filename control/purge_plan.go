@@ -211,9 +211,10 @@ type keptRequest struct {
 	SHA256  string               `json:"sha256,omitempty"` // of a long request, in its place
 }
 
-// keep is the request as it is kept: without what does not change what is purged.
+// keep is the request as it is kept: without what does not change what is purged, and with tags in the spelling that
+// the log has, since jsonb has no place for a NUL.
 func (p *plan) keep(r client.PurgeRequest) (json.RawMessage, error) {
-	r.Wait, r.DryRun = "", false
+	r.Wait, r.DryRun, r.Tags = "", false, p.purge.Tags
 	kept := keptRequest{Mode: p.mode.String(), Scopes: p.scopes(), Request: &r}
 	encoded, err := json.Marshal(kept)
 	if err != nil || len(encoded) <= maxKeptRequest {

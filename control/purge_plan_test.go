@@ -21,6 +21,7 @@ func TestPurgeURL(t *testing.T) {
 		"http://example.org?x":                          {Host: "example.org", Path: "/", Query: "?x"},
 		"http://example.org/a?":                         {Host: "example.org", Path: "/a", Query: "?"},
 		"http://example.org//a/../b":                    {Host: "example.org", Path: "//a/../b"},
+		"http://Example.ORG.:8443/a":                    {Host: "example.org", Path: "/a"},
 		"http://example.org:/a":                         {Host: "example.org", Path: "/a"},
 		"http://[::1]:80/a?http://x.org/?y":             {Host: "[::1]", Path: "/a", Query: "?http://x.org/?y"},
 		"http://*/a":                                    {Host: "*", Path: "/a"},
@@ -33,7 +34,7 @@ func TestPurgeURL(t *testing.T) {
 	for _, in := range []string{
 		"", "/a", "a", "example.org/a", "//example.org/a", "ftp://example.org/a", "http:/example.org", "http://", "http:///a",
 		"http://example.org/a#b", "http://example.org#b", "http://u@example.org/", "http://u:p@example.org/", "http://example.org:x/",
-		"http://exa mple.org/", "http://example.org/a b", "http://example.org/\n", "http://example.org/ä", "http://example..org/",
+		"http://exa mple.org/", "http://example.org/a b", "http://example.org/\n", "http://example.org/ä", "http://example..org/", "http://example.org../", "http://./", "http://[::1]./",
 		"http://*/a?b", "http://*.example.org/a", "http://[::1/a", "http://" + strings.Repeat("a", 300) + "/", "http://a/" + strings.Repeat("a", maxURL),
 	} {
 		if got, err := purgeURL(in); err == nil {

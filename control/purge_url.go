@@ -91,7 +91,7 @@ func splitURL(s string) (controllog.URL, error) {
 	return controllog.URL{Host: host, Path: path, Query: query}, err
 }
 
-// hostOf is an authority's host in lower case, without its port; "*" stays.
+// hostOf is an authority's host in lower case, without its port and final dot; "*" stays.
 func hostOf(authority string) (string, error) {
 	host := authority
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
@@ -100,7 +100,7 @@ func hostOf(authority string) (string, error) {
 		}
 		host = host[:i]
 	}
-	host = strings.ToLower(host)
+	host = strings.ToLower(policy.TrimRoot(host))
 	if host != anyHost && !policy.ValidHost(host) {
 		return "", fmt.Errorf("%.80q is not a host", authority)
 	}

@@ -34,7 +34,7 @@ func (c *Control) registerPurges(api huma.API) {
 }
 
 type createPurgeInput struct {
-	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"A request that is repeated with the same key purges once"`
+	Key  string `header:"Idempotency-Key" doc:"A request that is repeated with the same key purges once; at most 255 printable characters of ASCII"`
 	Body client.PurgeRequest
 }
 
@@ -46,6 +46,9 @@ type purgeReply struct {
 
 // createPurge purges. Once it is committed nothing makes it fail: what goes wrong then makes it pending.
 func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purgeReply, error) {
+	if err := client.CheckKey(in.Key); err != nil {
+		return nil, mistaken("no such idempotency key", client.Mistake{Location: "header.Idempotency-Key", Message: err.Error()})
+	}
 	wait, err := parseWait(in.Body.Wait)
 	if err != nil {
 		return nil, err
@@ -54,8 +57,7 @@ func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purge
 	if err != nil {
 		return nil, err
 	}
-	who := callerOf(ctx)
-	if err := plan.allowed(who, c.ownerOf()); err != nil {
+	if err := plan.allowed(callerOf(ctx), c.ownerOf()); err != nil {
 		return nil, err
 	}
 	if in.Body.DryRun {
@@ -66,7 +68,7 @@ func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purge
 		return nil, huma.ErrorWithHeaders(busy, http.Header{"Retry-After": {retrySeconds}})
 	}
 	began := time.Now()
-	record, existed, err := c.addPurge(ctx, in, plan, who)
+	record, existed, err := c.addPurge(ctx, in, plan)
 	if err != nil {
 		c.purges.release()
 		return nil, c.fault(ctx, err)
@@ -83,7 +85,7 @@ func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purge
 }
 
 // addPurge commits a purge.
-func (c *Control) addPurge(ctx context.Context, in *createPurgeInput, plan *plan, who caller) (postgres.PurgeRecord, bool, error) {
+func (c *Control) addPurge(ctx context.Context, in *createPurgeInput, plan *plan) (postgres.PurgeRecord, bool, error) {
 	request, err := plan.keep(in.Body)
 	if err != nil {
 		return postgres.PurgeRecord{}, false, err
@@ -93,7 +95,7 @@ func (c *Control) addPurge(ctx context.Context, in *createPurgeInput, plan *plan
 		return postgres.PurgeRecord{}, false, err
 	}
 	return c.store.AddPurge(ctx, postgres.NewPurge{
-		ID: id.String(), Key: in.Key, By: postgres.Actor{Name: who.Name, From: who.From}, Request: request, Entries: plan.entries(),
+		ID: id.String(), Key: in.Key, By: actor(ctx), Request: request, Entries: plan.entries(),
 	})
 }
 

@@ -202,6 +202,7 @@ func TestPurge_EachKind(t *testing.T) {
 		{client.PurgeRequest{Prefixes: []string{"http://example.org/"}, Mode: "soft"}, invalidation.Stale},
 		{client.PurgeRequest{Prefixes: []string{"http://example.org/b/"}}, invalidation.Live},
 		{client.PurgeRequest{Hosts: []string{"EXAMPLE.org"}}, invalidation.Dead},
+		{client.PurgeRequest{Hosts: []string{"example.org."}}, invalidation.Dead},
 		{client.PurgeRequest{Hosts: []string{"example.net"}}, invalidation.Live},
 		{client.PurgeRequest{Services: []string{"shop"}}, invalidation.Dead},
 		{client.PurgeRequest{Services: []string{"blog"}}, invalidation.Live},
@@ -336,7 +337,7 @@ func TestPurge_WhoMay(t *testing.T) {
 		return n.client(t, secret)
 	}
 	reader, writer := give(token.Holder{Name: "reader", Roles: token.Read}), give(token.Holder{Name: "writer", Roles: token.Write})
-	purger, shop := give(token.Holder{Name: "purger", Roles: token.Purge}), give(token.Holder{Name: "shop", Roles: token.Purge, Services: []string{"shop"}})
+	purger, shop := give(token.Holder{Name: "purger", Roles: token.Purge}), give(token.Holder{ID: "tok_shop", Name: "shop", Roles: token.Purge, Services: []string{"shop"}})
 	status := func(err error) int {
 		var p *client.Problem
 		if err == nil {

@@ -33,7 +33,7 @@ func (c *Control) registerServices(api huma.API) {
 // ServiceName is the part of a request that says which service. It is exported because huma looks into no other
 // embedded field.
 type ServiceName struct {
-	Name string `path:"name" maxLength:"64"`
+	Name string `path:"name" maxLength:"64" pattern:"^[a-z0-9_-]+$" patternDescription:"the name of a service: a-z, 0-9, - and _"`
 }
 
 // reach is nil when the caller's token is for the service.

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -29,7 +30,7 @@ func (c *Control) registerTokens(api huma.API) {
 	create := c.operation(api, http.MethodPost, "/v1/tokens", "createToken", "Make a token; its secret is shown this once", token.Admin)
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(api, create, c.createToken)
-	huma.Register(api, c.operation(api, http.MethodGet, "/v1/tokens", "listTokens", "List the tokens, without their secrets", token.Admin), c.listTokens)
+	huma.Register(api, c.operation(api, http.MethodGet, "/v1/tokens", "listTokens", "List the tokens, without their secrets: the valid ones first, each kind newest first", token.Admin), c.listTokens)
 	huma.Register(api, c.operation(api, http.MethodDelete, "/v1/tokens/{id}", "revokeToken", "Revoke a token, for good", token.Admin), c.revokeToken)
 }
 
@@ -53,16 +54,16 @@ func (c *Control) createToken(ctx context.Context, in *createTokenInput) (*creat
 			return nil, mistaken("no such token", client.Mistake{Location: "body.services", Message: fmt.Sprintf("%q is not the name of a service", s)})
 		}
 	}
-	if err := c.roomForToken(ctx); err != nil {
-		return nil, err
-	}
 	secret := token.Generate()
 	change := controllog.TokenChange{
 		ID: "tok_" + strings.ToLower(rand.Text()[:16]), Name: in.Body.Name, Hash: token.Hash(secret),
 		Roles: roles.String(), Services: in.Body.Services,
 	}
-	id, err := c.store.AddToken(ctx, change, actor(ctx))
-	if err != nil {
+	id, err := c.store.AddToken(ctx, change, maxTokens, actor(ctx))
+	switch {
+	case errors.Is(err, postgres.ErrFull):
+		return nil, huma.Error409Conflict(fmt.Sprintf("there are %d valid tokens: revoke those that are not used", maxTokens))
+	case err != nil:
 		return nil, c.fault(ctx, err)
 	}
 	reply := &createTokenReply{CacheControl: "no-store", Body: client.CreatedToken{
@@ -75,25 +76,6 @@ func (c *Control) createToken(ctx context.Context, in *createTokenInput) (*creat
 	return reply, nil
 }
 
-// roomForToken refuses a token above the limit. Two that are made at the same moment may both pass, which the
-// nodes have room for.
-func (c *Control) roomForToken(ctx context.Context) error {
-	records, err := c.store.Tokens(ctx)
-	if err != nil {
-		return c.fault(ctx, err)
-	}
-	valid := 0
-	for i := range records {
-		if !records[i].Revoked {
-			valid++
-		}
-	}
-	if valid >= maxTokens {
-		return huma.Error409Conflict(fmt.Sprintf("there are %d tokens: revoke those that are not used", valid))
-	}
-	return nil
-}
-
 func parseRoles(names []string) (token.Role, error) {
 	roles, err := token.ParseRole(strings.Join(names, ","))
 	if err != nil {
@@ -104,32 +86,8 @@ func parseRoles(names []string) (token.Role, error) {
 
 func splitRoles(roles string) []string { return strings.Split(roles, ",") }
 
-type tokensReply struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         client.Tokens
-}
-
-func (c *Control) listTokens(ctx context.Context, _ *struct{}) (*tokensReply, error) {
-	records, err := c.store.Tokens(ctx)
-	if err != nil {
-		return nil, c.fault(ctx, err)
-	}
-	reply := &tokensReply{CacheControl: "no-store", Body: client.Tokens{Tokens: make([]client.Token, 0, len(records))}}
-	for i := range records {
-		reply.Body.Tokens = append(reply.Body.Tokens, describeToken(&records[i]))
-	}
-	return reply, nil
-}
-
-func describeToken(r *postgres.TokenRecord) client.Token {
-	return client.Token{
-		ID: r.ID, Name: r.Name, Roles: splitRoles(r.Roles), Services: r.Services, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy,
-		Revoked: r.Revoked, RevokedAt: r.RevokedAt, RevokedBy: r.RevokedBy,
-	}
-}
-
 type revokeInput struct {
-	ID string `path:"id" maxLength:"64"`
+	ID string `path:"id" maxLength:"64" pattern:"^[0-9A-Za-z_-]+$" patternDescription:"the ID of a token, as GET /v1/tokens shows it"`
 }
 
 type revokeReply struct{ Body client.RevokedToken }
@@ -164,7 +122,7 @@ func (c *Control) replaceTokens(tokens []controllog.TokenChange) {
 	grants := make([]token.Grant, 0, len(tokens))
 	for _, t := range tokens {
 		if !t.Revoked {
-			grants = append(grants, token.Grant{Hash: t.Hash, Name: t.Name, Roles: t.Roles, Services: slices.Clone(t.Services)})
+			grants = append(grants, token.Grant{Hash: t.Hash, ID: t.ID, Name: t.Name, Roles: t.Roles, Services: slices.Clone(t.Services)})
 		}
 	}
 	if err := c.tokens.Replace(grants); err != nil {

@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,7 +23,7 @@ func TestTokens_CreateUseRevoke(t *testing.T) {
 	if _, err := c.Fleet(ctx); err != nil {
 		t.Fatalf("at once: %v", err)
 	}
-	list, err := admin.Tokens(ctx)
+	list, err := admin.Tokens(ctx, "", 0)
 	if err != nil || len(list.Tokens) != 1 || list.Tokens[0].Name != "ci" || strings.Join(list.Tokens[0].Roles, ",") != "read,purge" || list.Tokens[0].Revoked {
 		t.Errorf("%+v, %v", list, err)
 	}
@@ -42,7 +43,7 @@ func TestTokens_CreateUseRevoke(t *testing.T) {
 	if _, err := c.Fleet(ctx); !errors.Is(err, client.ErrUnauthorized) {
 		t.Errorf("after it was revoked: %v", err)
 	}
-	if list, err = admin.Tokens(ctx); err != nil || !list.Tokens[0].Revoked || list.Tokens[0].RevokedBy != "admin" {
+	if list, err = admin.Tokens(ctx, "", 0); err != nil || !list.Tokens[0].Revoked || list.Tokens[0].RevokedBy != "admin" {
 		t.Errorf("%+v, %v", list, err)
 	}
 	for _, bad := range []client.NewToken{
@@ -53,6 +54,48 @@ func TestTokens_CreateUseRevoke(t *testing.T) {
 	} {
 		_, err := admin.CreateToken(ctx, bad)
 		expectStatus(t, err, http.StatusUnprocessableEntity)
+	}
+}
+
+func TestTokens_ListedInPages(t *testing.T) {
+	n := start(t, nil)
+	admin, ctx := n.client(t, n.token), t.Context()
+	var ids []string
+	for range 5 {
+		made, err := admin.CreateToken(ctx, client.NewToken{Name: "ci", Roles: []string{"read"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, made.ID)
+	}
+	for _, id := range ids[3:] { // the newest
+		if _, err := admin.RevokeToken(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []string
+	after := ""
+	for pages := 0; pages == 0 || after != ""; pages++ {
+		list, err := admin.Tokens(ctx, after, 2)
+		if err != nil || pages > 3 {
+			t.Fatalf("page %d: %v", pages, err)
+		}
+		for _, token := range list.Tokens {
+			found = append(found, token.ID)
+		}
+		after = list.Next
+	}
+	if want := []string{ids[2], ids[1], ids[0], ids[4], ids[3]}; !slices.Equal(found, want) {
+		t.Errorf("got %v, want %v", found, want)
+	}
+	for _, bad := range []string{"x", "valid.1", "valid.1.", "valid.x.tok_a", "valid.-1.tok_a", "valid.1.tok\x00", "gone.1.tok_a", "valid.9223372036854775807.tok_a"} {
+		_, err := admin.Tokens(ctx, bad, 0)
+		if p := expectStatus(t, err, http.StatusUnprocessableEntity); !strings.Contains(p.Error(), "give the value of next") {
+			t.Errorf("%q: %v", bad, p)
+		}
+	}
+	if _, err := admin.Tokens(ctx, "revoked.253402300800000000.tok_a", 0); err != nil {
+		t.Error(err)
 	}
 }
 

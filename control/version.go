@@ -85,5 +85,5 @@ func entityTag(version int) string { return strconv.Quote(strconv.Itoa(version))
 // actor is who makes the change that a request asks for.
 func actor(ctx context.Context) postgres.Actor {
 	who := callerOf(ctx)
-	return postgres.Actor{Name: who.Name, From: who.From}
+	return postgres.Actor{Token: who.ID, Name: who.Name, From: who.From}
 }

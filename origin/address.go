@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"tiercache/shared/policy"
 )
 
 // Limits of an Address, in bytes. maxHost is the longest name that DNS has.
@@ -38,10 +40,10 @@ func NewAddress(host, path string) (Address, error) {
 	return Address{Host: host, Path: path}, nil
 }
 
-// CheckHost returns host in lower case if it is AnyHost, a host name or an IP address (IPv6 in
+// CheckHost returns host in lower case and without a final dot if it is AnyHost, a host name or an IP address (IPv6 in
 // brackets), without a port. Underscores are allowed, as DNS allows them.
 func CheckHost(host string) (string, error) {
-	host = strings.ToLower(host)
+	host = strings.ToLower(policy.TrimRoot(host))
 	switch {
 	case host == AnyHost:
 		return host, nil

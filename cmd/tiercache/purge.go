@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ func newPurgeCommand() *cobra.Command {
 			"With --wait it ends when the purge is complete: every node has applied it, or is fenced, that is holds no lease and\n" +
 			"does not call itself current any more. The receipts say which; a script that cares looks at -o json.\n" +
 			"Exit status: 0 purged, and with --wait complete, fenced nodes or not; 1 an error, after which it may have been\n" +
-			"purged if control did not answer; 2 a wrong command line; 3 with --wait: purged, but some node is pending.",
+			"purged if control did not answer; 2 a wrong command line; 3 with --wait: purged, but some node is pending, or control was away when asked about it.",
 		Example: "  tiercache purge --tag product-17 --wait\n" +
 			"  tiercache purge --url https://shop.example/cart --prefix https://shop.example/img/\n" +
 			"  tiercache purge --tag product-17 --in shop --soft\n" +
@@ -74,6 +75,9 @@ func (p *purgeFlags) check() error {
 	case len(r.Tags) > 0 && len(r.Services) > 0:
 		return errors.New("--service purges all of a service: use --in for the tags of one, or two commands for both")
 	}
+	if err := client.CheckKey(p.key); err != nil {
+		return fmt.Errorf("--idempotency-key: %w", err)
+	}
 	return nil
 }
 
@@ -104,7 +108,7 @@ func (p *purgeFlags) run(cmd *cobra.Command, access *controlAccess) error {
 	}
 	switch {
 	case progress:
-		done, err = followPurge(ctx, out, c, done)
+		done, err = p.follow(ctx, out, c, done)
 	case access.output == "table":
 		err = printPurge(out, &done)
 	default:
@@ -127,13 +131,14 @@ func (p *purgeFlags) unanswered(err error) error {
 // errPurgePending is what a purge ends with that some node has not applied in time; the lines say which.
 var errPurgePending = errors.New("purged, but not every node has applied it yet")
 
-// followPurge prints each node's receipt as it comes, and returns when the purge is complete or the time of ctx is
-// over.
-func followPurge(ctx context.Context, out io.Writer, c *client.Client, purge client.Purge) (client.Purge, error) {
+// follow prints each node's receipt as it comes, and returns when the purge is complete or the time of ctx is over. The
+// purge is committed: a control that is away makes it pending, and no failure.
+func (p *purgeFlags) follow(ctx context.Context, out io.Writer, c *client.Client, purge client.Purge) (client.Purge, error) {
 	if _, err := fmt.Fprintln(out, purgeHead(&purge)); err != nil {
 		return purge, err
 	}
 	shown := make(map[string]bool)
+	var failed error // of the last look
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		if err := printNew(out, purge.Nodes, shown); err != nil || purge.State == client.StateComplete {
 			return purge, err
@@ -145,12 +150,31 @@ func followPurge(ctx context.Context, out io.Writer, c *client.Client, purge cli
 		next, err := c.Purge(ctx, purge.ID)
 		switch {
 		case late(ctx):
-			return purge, printPending(out, purge.Nodes)
-		case err != nil:
+			return purge, errors.Join(printPending(out, purge.Nodes), p.unheard(&purge, failed))
+		case err == nil:
+			purge = next
+		case ctx.Err() != nil:
 			return purge, err
+		case !mayPass(err):
+			return purge, errors.Join(printPending(out, purge.Nodes), p.unheard(&purge, err))
 		}
-		purge = next
+		failed = err // nil when it was answered
 	}
+}
+
+// mayPass reports whether the same question may be answered a moment later.
+func mayPass(err error) bool {
+	var problem *client.Problem
+	return errors.Is(err, client.ErrUnreachable) || errors.As(err, &problem) && problem.Status >= http.StatusInternalServerError
+}
+
+// unheard is what a purge ends with whose receipts could not be asked for because of failed; nil when that is nil.
+func (p *purgeFlags) unheard(purge *client.Purge, failed error) error {
+	if failed == nil {
+		return nil
+	}
+	return &exitError{code: exitPending, err: fmt.Errorf(
+		"purged, but what each node has made of it is not known: %w\n`tiercache purge get %s` tells; the command with --idempotency-key %s is the same purge", failed, printable(purge.ID), p.key)}
 }
 
 // printNew shows the receipts that are final and were not shown before.

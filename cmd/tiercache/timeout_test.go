@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +110,80 @@ func TestUsage_NumbersTimesAndSizes(t *testing.T) {
 	for _, line := range []string{"activity --before=-1", "events --since=-1", "object get h/x --version=-1", "service put x --if-version=-2", "object put h/x", "object rm", "object import .", "up x", "version x"} {
 		if _, err := execute(strings.Fields(line)...); exitCode(err) != exitUsage || err == nil {
 			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// A control that is away for a moment after the purge was made is asked again.
+func TestTimeout_PurgeIsFollowedWhileControlIsAway(t *testing.T) {
+	var looks atomic.Int32
+	answer := func(w http.ResponseWriter) {
+		switch looks.Add(1) {
+		case 1:
+			http.Error(w, "the database is away", http.StatusServiceUnavailable)
+		case 2:
+			http.Error(w, "something went wrong", http.StatusInternalServerError)
+		case 3:
+			panic(http.ErrAbortHandler) // the connection breaks
+		default:
+			fmt.Fprint(w, `{"id":"p1","epoch":7,"state":"complete","nodes":[{"node":"edge-1","state":"applied","ms":3}]}`)
+		}
+	}
+	out, err := execute(purgeAt(t, answer, "--timeout", "20s")...)
+	if err != nil || looks.Load() != 4 || !strings.Contains(out, "applied   edge-1") {
+		t.Errorf("%v after %d looks: %s", err, looks.Load(), out)
+	}
+}
+
+func TestTimeout_PurgeOfWhichControlDoesNotTellIsPending(t *testing.T) {
+	for status, says := range map[int]string{503: "503 Service Unavailable", 401: "refuses the token", 404: "404 Not Found"} {
+		began := time.Now()
+		out, err := execute(purgeAt(t, func(w http.ResponseWriter) { w.WriteHeader(status) }, "--timeout", "500ms", "--idempotency-key", "k-17")...)
+		if took := time.Since(began); exitCode(err) != exitPending || err == nil || !strings.Contains(out, "pending   edge-1") || took > 3*time.Second {
+			t.Fatalf("%d: %v after %v: %s", status, err, took, out)
+		}
+		for _, want := range []string{says, "purged, but", "purge get p1", "--idempotency-key k-17"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%d: %q is not in: %v", status, want, err)
+			}
+		}
+	}
+}
+
+// What control says last counts: it was away before, and a node is pending.
+func TestTimeout_PurgeIsPendingAfterControlWasAway(t *testing.T) {
+	var looks atomic.Int32
+	out, err := execute(purgeAt(t, func(w http.ResponseWriter) {
+		if looks.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprint(w, `{"id":"p1","epoch":7,"state":"pending","nodes":[{"node":"edge-1","state":"pending"}]}`)
+	}, "--timeout", "500ms")...)
+	if exitCode(err) != exitPending || !errors.Is(err, errPurgePending) || looks.Load() < 2 {
+		t.Errorf("%v after %d looks: %s", err, looks.Load(), out)
+	}
+}
+
+// purgeAt is a purge with --wait at a control that commits it, and answers what is asked about it then.
+func purgeAt(t *testing.T, answer func(http.ResponseWriter), flags ...string) []string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			answer(w)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, `{"id":"p1","epoch":7,"state":"pending","nodes":[{"node":"edge-1","tier":"edge","region":"r1","state":"pending"}]}`)
+	}))
+	t.Cleanup(s.Close)
+	return append([]string{"purge", "--all", "--wait", "--control", s.URL, "--data-dir", tokenDir(t)}, flags...)
+}
+
+func TestUsage_IdempotencyKeys(t *testing.T) {
+	for _, key := range []string{"caf\u00e9", "a\nb", strings.Repeat("k", 256)} {
+		if _, err := execute("purge", "--all", "--idempotency-key", key); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "--idempotency-key: an idempotency key has") {
+			t.Errorf("%.20q: %v", key, err)
 		}
 	}
 }

@@ -56,22 +56,34 @@ func newTokenCreate(access *controlAccess) *cobra.Command {
 }
 
 func newTokenList(access *controlAccess) *cobra.Command {
-	return &cobra.Command{
+	var after string
+	var limit int
+	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the tokens",
+		Short: "List the tokens: the valid ones first, each kind newest first",
 		Args:  wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkLimit(limit); err != nil {
+				return err
+			}
 			c, err := access.client()
 			if err != nil {
 				return err
 			}
-			list, err := c.Tokens(cmd.Context())
+			list, err := c.Tokens(cmd.Context(), after, limit)
 			if err != nil {
 				return err
 			}
-			return access.print(cmd.OutOrStdout(), list, func(w *tabwriter.Writer) { tokenTable(w, list.Tokens) })
+			err = access.print(cmd.OutOrStdout(), list, func(w *tabwriter.Writer) { tokenTable(w, list.Tokens) })
+			if err == nil && list.Next != "" && access.output == "table" {
+				_, err = fmt.Fprintf(cmd.ErrOrStderr(), "there may be more: --after %s\n", printable(list.Next))
+			}
+			return err
 		},
 	}
+	cmd.Flags().StringVar(&after, "after", "", "only what is behind this place, as the list before names it")
+	cmd.Flags().IntVar(&limit, "limit", maxList, "how many, at most 1000")
+	return cmd
 }
 
 func tokenTable(w *tabwriter.Writer, tokens []client.Token) {

@@ -2,11 +2,30 @@ package client
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 )
+
+// maxKey bounds an idempotency key, in bytes.
+const maxKey = 255
+
+// CheckKey says what is wrong with an idempotency key. It is sent as a header field's value, where nothing but printable
+// ASCII comes through as it is.
+func CheckKey(key string) error {
+	for i := range len(key) {
+		if key[i] < ' ' || key[i] >= 0x7f {
+			return errors.New("an idempotency key has printable characters of ASCII only")
+		}
+	}
+	if len(key) > maxKey {
+		return fmt.Errorf("an idempotency key has at most %d characters", maxKey)
+	}
+	return nil
+}
 
 // CreatePurge purges. key, when it is not empty, makes a repeated call one purge. The call takes as long as
 // r.Wait says. Errors: ErrUnreachable, ErrUnauthorized, *Problem; after ErrUnreachable the purge may have

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // CreateToken makes a token. Its secret is in the reply and nowhere else.
@@ -14,10 +15,19 @@ func (c *Client) CreateToken(ctx context.Context, t NewToken) (CreatedToken, err
 	return created, err
 }
 
-// Tokens lists the tokens, those that were revoked too. Errors: ErrUnreachable, ErrUnauthorized, *Problem.
-func (c *Client) Tokens(ctx context.Context) (Tokens, error) {
+// Tokens lists the tokens, the valid ones first, then those that were revoked: behind a place, Next of the list before,
+// or from the first on when it is empty; at most limit, 0 for as many as control likes. Errors: ErrUnreachable,
+// ErrUnauthorized, *Problem.
+func (c *Client) Tokens(ctx context.Context, after string, limit int) (Tokens, error) {
+	query := url.Values{}
+	if after != "" {
+		query.Set("after", after)
+	}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
 	var t Tokens
-	err := c.get(ctx, "/v1/tokens", &t)
+	err := c.get(ctx, "/v1/tokens?"+query.Encode(), &t)
 	return t, err
 }
 

@@ -17,7 +17,8 @@ type Token struct {
 
 // Tokens is the reply of GET /v1/tokens.
 type Tokens struct {
-	Tokens []Token `json:"tokens"`
+	Tokens []Token `json:"tokens" doc:"The valid ones first, each kind newest first"`
+	Next   string  `json:"next,omitempty" doc:"The value of after that lists on; absent at the end"`
 }
 
 // NewToken is the body of POST /v1/tokens.

@@ -30,5 +30,5 @@ func (s *Store) Activities(ctx context.Context, before int64, limit int) ([]Acti
 	return many(ctx, s, func(row pgx.CollectableRow) (a Activity, err error) {
 		return a, row.Scan(&a.ID, &a.At, &a.Who, &a.From, &a.Action, &a.Subject, &a.Detail)
 	}, `SELECT id, at, who, from_addr, action, subject, detail FROM tiercache.activity
-		WHERE $1 = 0 OR id < $1 ORDER BY id DESC LIMIT $2`, before, min(max(limit, 1), maxList))
+		WHERE $1::bigint = 0 OR id < $1::bigint ORDER BY id DESC LIMIT $2`, before, min(max(limit, 1), maxList))
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 )
 
 // Errors of the Store's methods.
@@ -46,14 +49,16 @@ func unavailableClasses() [4]string { return [4]string{"08", "40", "53", "57"} }
 func classify(err error) error {
 	var pg *pgconn.PgError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), known(err), isScan(err):
+	case err == nil, errors.Is(err, context.Canceled), known(err):
 		return err
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("%w: %w", ErrNotFound, err)
 	case errors.As(err, &pg):
 		return classifyState(pg.Code, err)
+	case errors.Is(err, context.DeadlineExceeded), isConnection(err):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return err
 }
 
 func classifyState(code string, err error) error {
@@ -73,6 +78,12 @@ func classifyState(code string, err error) error {
 	return err
 }
 
+// Verbatim reports whether the text of err has words of PostgreSQL's.
+func Verbatim(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg)
+}
+
 // known reports whether err is one of the Store's own already.
 func known(err error) bool {
 	for _, own := range [...]error{ErrUnavailable, ErrNotFound, ErrCompacted, ErrConflict, ErrInvalid, ErrDeparted, ErrFull, errVisitor} {
@@ -87,17 +98,19 @@ func known(err error) bool {
 func lost(err error) bool {
 	var pg *pgconn.PgError
 	switch {
-	case err == nil, errors.Is(err, pgx.ErrNoRows), known(err), isScan(err),
-		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, known(err), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false
 	case errors.As(err, &pg):
 		return strings.HasPrefix(pg.Code, "57P") // the server is shutting down or has crashed
 	}
-	return true
+	return isConnection(err)
 }
 
-// isScan reports whether a value did not fit its variable, which is a fault of ours.
-func isScan(err error) bool {
-	var scan pgx.ScanArgError
-	return errors.As(err, &scan)
+// isConnection reports whether err is about the way to the server. All else that pgx returns without a SQLSTATE, such as
+// a value that does not fit its parameter or its variable, is a fault of ours, and the connection is as good as before.
+func isConnection(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, puddle.ErrClosedPool)
 }

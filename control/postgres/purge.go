@@ -15,7 +15,7 @@ import (
 const maxList = 1000
 
 // AddPurge records a purge and puts its entries into the outbox, in one transaction: when it returns, the
-// purge will be done, whoever fails; Poll gives it its epochs. existed reports that the same actor had sent
+// purge will be done, whoever fails; Poll gives it its epochs. existed reports that the same token had sent
 // the same request with the same key before: nothing is done again, and the record is the earlier one's.
 // Errors: ErrConflict for a key that came with another request; ErrInvalid; ErrUnavailable, after which the
 // purge may have been recorded.
@@ -25,9 +25,9 @@ func (s *Store) AddPurge(ctx context.Context, p NewPurge) (record PurgeRecord, e
 		return PurgeRecord{}, false, err
 	}
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO tiercache.purges (id, key, by_name, by_from, request, entries)
-			VALUES ($1, nullif($2, ''), $3, $4, $5, $6) ON CONFLICT (by_name, key) WHERE key IS NOT NULL DO NOTHING`,
-			p.ID, p.Key, p.By.Name, p.By.From, string(p.Request), len(bodies))
+		tag, err := tx.Exec(ctx, `INSERT INTO tiercache.purges (id, key, by_token, by_name, by_from, request, entries)
+			VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7) ON CONFLICT (by_token, key) WHERE key IS NOT NULL DO NOTHING`,
+			p.ID, p.Key, p.By.Token, p.By.Name, p.By.From, string(p.Request), len(bodies))
 		if err != nil {
 			return fmt.Errorf("record the purge: %w", err)
 		}
@@ -72,18 +72,18 @@ func purgeBodies(entries []controllog.Purge) ([]string, error) {
 
 func earlierPurge(ctx context.Context, tx pgx.Tx, p NewPurge) (PurgeRecord, error) {
 	var same bool
-	err := tx.QueryRow(ctx, `SELECT request = $3::jsonb FROM tiercache.purges WHERE by_name = $1 AND key = $2`, p.By.Name, p.Key, string(p.Request)).Scan(&same)
+	err := tx.QueryRow(ctx, `SELECT request = $3::jsonb FROM tiercache.purges WHERE by_token = $1 AND key = $2`, p.By.Token, p.Key, string(p.Request)).Scan(&same)
 	switch {
 	case err != nil:
 		return PurgeRecord{}, err
 	case !same:
 		return PurgeRecord{}, fmt.Errorf("%w: the idempotency key was used for another purge", ErrConflict)
 	}
-	return purgeIn(ctx, tx, `p.by_name = $1 AND p.key = $2`, p.By.Name, p.Key)
+	return purgeIn(ctx, tx, `p.by_token = $1 AND p.key = $2`, p.By.Token, p.Key)
 }
 
 // selectPurges finds the epochs in the log until they are kept with the purge. "0" follows "/" in ASCII.
-const selectPurges = `SELECT p.id, coalesce(p.key, ''), p.by_name, p.by_from, p.request::text, p.created_at, p.entries,
+const selectPurges = `SELECT p.id, coalesce(p.key, ''), p.by_token, p.by_name, p.by_from, p.request::text, p.created_at, p.entries,
 		coalesce(p.first_epoch, e.first, 0), coalesce(p.last_epoch, e.last, 0), p.receipt::text, p.finished_at
 	FROM tiercache.purges p LEFT JOIN LATERAL (` + purgeEpochs + `) e ON p.first_epoch IS NULL WHERE `
 
@@ -93,7 +93,7 @@ const purgeEpochs = `SELECT min(epoch) AS first, max(epoch) AS last FROM tiercac
 func scanPurge(row pgx.CollectableRow) (p PurgeRecord, err error) {
 	var first, last int64
 	var finished *time.Time
-	err = row.Scan(&p.ID, &p.Key, &p.By.Name, &p.By.From, (*[]byte)(&p.Request), &p.Created, &p.Entries, &first, &last, (*[]byte)(&p.Receipt), &finished)
+	err = row.Scan(&p.ID, &p.Key, &p.By.Token, &p.By.Name, &p.By.From, (*[]byte)(&p.Request), &p.Created, &p.Entries, &first, &last, (*[]byte)(&p.Receipt), &finished)
 	p.First, p.Last, p.Finished = uint64(first), uint64(last), orZero(finished)
 	return p, err
 }

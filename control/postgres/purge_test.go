@@ -12,7 +12,7 @@ import (
 	"tiercache/shared/controllog"
 )
 
-func admin() Actor { return Actor{Name: "admin", From: "127.0.0.1"} }
+func admin() Actor { return Actor{Token: "tok_a", Name: "admin", From: "127.0.0.1"} }
 
 // newPurge is a purge of tags, an entry for each.
 func newPurge(id, key string, tags ...string) NewPurge {
@@ -99,7 +99,7 @@ func TestPurge_ARepeatedRequestIsOnePurge(t *testing.T) {
 		t.Errorf("the key with another request: %v", err)
 	}
 	somebody := newPurge("theirs", "key", "y")
-	somebody.By.Name = "somebody"
+	somebody.By.Token = "tok_b" // of the same name
 	if _, existed, err := s.AddPurge(ctx, somebody); err != nil || existed {
 		t.Errorf("the key of somebody else: existed %t, %v", existed, err)
 	}

@@ -11,12 +11,20 @@ import (
 )
 
 // AddToken stores a token, whose ID, Name, Hash and Roles are set, and returns the id of its entry in the
-// log. Errors: ErrConflict when the id or the hash is there already, ErrInvalid, ErrUnavailable.
-func (s *Store) AddToken(ctx context.Context, t controllog.TokenChange, by Actor) (id string, err error) {
+// log, unless limit tokens are valid already. Errors: ErrFull, ErrConflict when the id or the hash is there already,
+// ErrInvalid, ErrUnavailable.
+func (s *Store) AddToken(ctx context.Context, t controllog.TokenChange, limit int, by Actor) (id string, err error) {
 	if t.ID == "" || t.Name == "" || t.Hash == "" || t.Roles == "" || t.Revoked {
 		return "", fmt.Errorf("%w: a new token has an id, a name, a hash and roles", ErrInvalid)
 	}
 	err = s.writePolicy(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var valid int // nobody adds one meanwhile: the lock is held
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM tiercache.tokens WHERE revoked_at IS NULL`).Scan(&valid); err != nil {
+			return err
+		}
+		if valid >= limit {
+			return fmt.Errorf("%w: %d tokens are valid", ErrFull, valid)
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO tiercache.tokens (id, name, hash, roles, services, created_by) VALUES ($1, $2, $3, $4, $5, $6)`,
 			t.ID, t.Name, t.Hash, t.Roles, append([]string{}, t.Services...), by.Name); err != nil {
 			return err
@@ -66,13 +74,16 @@ func (s *Store) TokenEpoch(ctx context.Context, tokenID string) (uint64, error) 
 	return uint64(epoch), nil
 }
 
-// Tokens lists all tokens, the revoked ones included, the newest first, at most 1000.
-func (s *Store) Tokens(ctx context.Context) ([]TokenRecord, error) {
+// Tokens lists tokens, the valid ones first, each kind newest first: those behind a place, or from the first on if that is
+// the zero value; at most limit, which is at most 1000.
+func (s *Store) Tokens(ctx context.Context, after TokenPlace, limit int) ([]TokenRecord, error) {
 	return many(ctx, s, func(row pgx.CollectableRow) (r TokenRecord, err error) {
 		var revoked *time.Time
 		err = row.Scan(&r.ID, &r.Name, &r.Hash, &r.Roles, &r.Services, &r.CreatedAt, &r.CreatedBy, &revoked, &r.RevokedBy)
 		r.RevokedAt, r.Revoked = orZero(revoked), revoked != nil
 		return r, err
 	}, `SELECT id, name, hash, roles, services, created_at, created_by, revoked_at, coalesce(revoked_by, '')
-		FROM tiercache.tokens ORDER BY created_at DESC, id LIMIT $1`, maxList)
+		FROM tiercache.tokens, LATERAL (SELECT revoked_at IS NOT NULL AS revoked) r
+		WHERE $1 = '' OR r.revoked > $2 OR r.revoked = $2 AND (created_at < $3 OR created_at = $3 AND id > $1)
+		ORDER BY r.revoked, created_at DESC, id LIMIT $4`, after.ID, after.Revoked, after.CreatedAt, min(max(limit, 1), maxList))
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"testing"
+	"time"
 
 	"tiercache/shared/controllog"
+	"tiercache/shared/testkit"
 	"tiercache/shared/token"
 )
 
@@ -16,7 +19,7 @@ func newToken(id string) controllog.TokenChange {
 
 func addToken(t testing.TB, s *Store, id string) {
 	t.Helper()
-	if _, err := s.AddToken(context.Background(), newToken(id), admin()); err != nil {
+	if _, err := s.AddToken(context.Background(), newToken(id), 1000, admin()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -31,11 +34,11 @@ func TestToken_FromCreationToRevocation(t *testing.T) {
 	} {
 		again := newToken("t1")
 		change(&again)
-		if _, err := s.AddToken(ctx, again, admin()); !errors.Is(err, ErrConflict) {
+		if _, err := s.AddToken(ctx, again, 1000, admin()); !errors.Is(err, ErrConflict) {
 			t.Errorf("%s again: %v", name, err)
 		}
 	}
-	if _, err := s.AddToken(ctx, controllog.TokenChange{ID: "t3"}, admin()); !errors.Is(err, ErrInvalid) {
+	if _, err := s.AddToken(ctx, controllog.TokenChange{ID: "t3"}, 1000, admin()); !errors.Is(err, ErrInvalid) {
 		t.Errorf("without a hash: %v", err)
 	}
 	if _, err := s.RevokeToken(ctx, "nobody", admin()); !errors.Is(err, ErrNotFound) {
@@ -69,9 +72,97 @@ func TestToken_FromCreationToRevocation(t *testing.T) {
 	if _, err := s.TokenEpoch(ctx, "nobody"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("epoch of an unknown one: %v", err)
 	}
-	all, err := s.Tokens(ctx)
+	all, err := s.Tokens(ctx, TokenPlace{}, 10)
 	if err != nil || len(all) != 1 || !all[0].Revoked || all[0].RevokedBy != "admin" || all[0].RevokedAt.IsZero() || all[0].CreatedBy != "admin" {
 		t.Errorf("tokens: %+v, %v", all, err)
+	}
+}
+
+// However many were revoked since, the valid ones are counted, by one creator at a time.
+func TestToken_TheLimitIsOneOfValidTokens(t *testing.T) {
+	ctx := context.Background()
+	s := open(t, Config{})
+	for _, id := range []string{"a", "b", "c"} {
+		addToken(t, s, id)
+	}
+	execute(t, s, `INSERT INTO tiercache.tokens (id, name, hash, roles, services, created_by, revoked_at)
+		SELECT 'old-' || n, 'old', 'hash-' || n, 'read', '{}', 'admin', now() FROM generate_series(1, $1) n`, 2*maxList)
+	// Somebody else is about to add the fourth: the count waits for it.
+	other := connect(t, s)
+	exec(t, other, "BEGIN")
+	exec(t, other, "SELECT pg_advisory_xact_lock($1)", int64(policyLock))
+	exec(t, other, `INSERT INTO tiercache.tokens (id, name, hash, roles, services, created_by) VALUES ('d', 'd', 'hash', 'read', '{}', 'admin')`)
+	done := make(chan error, 1)
+	go func() { _, err := s.AddToken(ctx, newToken("e"), 4, admin()); done <- err }()
+	testkit.Eventually(t, 10*time.Second, func() error {
+		if len(done) == 0 && value[int](t, s, "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted") == 0 {
+			return errors.New("nobody waits")
+		}
+		return nil
+	})
+	exec(t, other, "COMMIT")
+	if err := <-done; !errors.Is(err, ErrFull) {
+		t.Errorf("beside another: %v", err)
+	}
+	if _, err := s.RevokeToken(ctx, "a", admin()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.AddToken(ctx, newToken("e"), 4, admin()); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// tokenPages reads the whole list, and calls between after each page.
+func tokenPages(t *testing.T, s *Store, limit int, between func(page int)) (found []string) {
+	t.Helper()
+	var after TokenPlace
+	for page := 0; ; page++ {
+		records, err := s.Tokens(context.Background(), after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			name := r.ID
+			if r.Revoked {
+				name += "!"
+			}
+			found = append(found, name)
+		}
+		if len(records) < limit {
+			return found
+		}
+		after = records[limit-1].Place()
+		between(page)
+	}
+}
+
+func TestTokens_ValidOnesFirstInPages(t *testing.T) {
+	ctx := context.Background()
+	s := open(t, Config{})
+	for i := range 6 {
+		addToken(t, s, fmt.Sprint("t", i))
+	}
+	execute(t, s, `UPDATE tiercache.tokens SET created_at = '2026-01-01' WHERE id IN ('t1', 't2', 't3')`) // at one moment
+	revoke := func(id string) {
+		if _, err := s.RevokeToken(ctx, id, admin()); err != nil {
+			t.Error(err)
+		}
+	}
+	revoke("t5")
+	revoke("t4")
+	for limit := 1; limit <= 7; limit++ {
+		if got := fmt.Sprint(tokenPages(t, s, limit, func(int) {})); got != "[t0 t1 t2 t3 t5! t4!]" {
+			t.Errorf("%d a page: %v", limit, got)
+		}
+	}
+	// The one that the next page would go on behind is revoked meanwhile.
+	got := tokenPages(t, s, 2, func(page int) {
+		if page == 0 {
+			revoke("t1")
+		}
+	})
+	if fmt.Sprint(got) != "[t0 t1 t2 t3 t5! t4! t1!]" {
+		t.Errorf("with one that was revoked meanwhile: %v", got)
 	}
 }
 
@@ -89,5 +180,10 @@ func TestActivity_NewestFirst(t *testing.T) {
 	}
 	if rest, err := s.Activities(ctx, first[2].ID, 3); err != nil || len(rest) != 1 || rest[0].Subject != "0" {
 		t.Errorf("%+v, %v", rest, err)
+	}
+	for _, before := range []int64{1 << 31, math.MaxInt64} {
+		if all, err := s.Activities(ctx, before, 10); err != nil || len(all) != 4 {
+			t.Errorf("before %d: %+v, %v", before, all, err)
+		}
 	}
 }

@@ -30,8 +30,9 @@ type Loaded struct {
 
 // Actor is who makes a change, for the activity log.
 type Actor struct {
-	Name string // of the token
-	From string // the address
+	Token string // the token's ID: names need not be unique
+	Name  string // of the token
+	From  string // the address
 }
 
 // NewPurge is a purge that was asked for.
@@ -107,6 +108,18 @@ type TokenRecord struct {
 	CreatedBy string
 	RevokedAt time.Time // zero: never
 	RevokedBy string
+}
+
+// TokenPlace is where a token stands in the list of all: of what Tokens sorts by.
+type TokenPlace struct {
+	Revoked   bool
+	CreatedAt time.Time
+	ID        string
+}
+
+// Place is where the token stands.
+func (r *TokenRecord) Place() TokenPlace {
+	return TokenPlace{Revoked: r.Revoked, CreatedAt: r.CreatedAt, ID: r.ID}
 }
 
 // Activity is a line of the record of who did what.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/loadtests/million"
 	"tiercache/loadtests/promises"
 	"tiercache/loadtests/purges"
 )
@@ -30,6 +31,7 @@ func TestControlLog(t *testing.T) {
 		{"WritesAreSeenEverywhere", testWritesAreSeen},
 		{"PurgeOfEachKind", testPurgeKinds},
 		{"PurgesAreQuick", testPurgesAreQuick},
+		{"PurgeOfMany", testPurgeOfMany},
 		{"Policy", testPolicy},
 		{"ReadersAndWriters", testReadersAndWriters},
 		{"NATSAway", testNATSAway},
@@ -125,6 +127,21 @@ func testPurgesAreQuick(t *testing.T, u *up) {
 		t.Errorf("%v\n%v", err, report)
 	}
 	t.Logf("purges with receipts of six nodes:\n%v", report)
+}
+
+// testPurgeOfMany purges tags that each of 500 stored objects carries: none of them is a hit afterwards.
+// `go run ./loadtests/million/run` does it with a million.
+func testPurgeOfMany(t *testing.T, u *up) {
+	report, err := million.Run(t.Context(), million.Config{
+		Control: u.url(controlPort), Token: u.token(t), Edges: edges(u)[:2], Objects: 500, Purges: 5,
+	})
+	if err == nil {
+		err = report.Check()
+	}
+	if err != nil {
+		t.Errorf("%v\n%v", err, report)
+	}
+	t.Logf("tags on one object and on many:\n%v", report)
 }
 
 // testPolicy changes the lifetime that a rule sets: all edges follow without a restart. A bad document changes

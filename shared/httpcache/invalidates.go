@@ -47,9 +47,12 @@ func sameOriginTarget(uri *url.URL, reference string) (string, bool) {
 	}
 	// Dots are taken out by resolving, and nothing else is: an upstream that refers to itself by path means it as it is.
 	other = uri.ResolveReference(other)
-	same := other.Scheme == uri.Scheme && strings.EqualFold(other.Hostname(), uri.Hostname()) && portOf(other) == portOf(uri)
+	same := other.Scheme == uri.Scheme && strings.EqualFold(hostOf(other), hostOf(uri)) && portOf(other) == portOf(uri)
 	return requestTarget(other), same
 }
+
+// hostOf is the host without a final dot, which names the same one (RFC 3986, 3.2.2).
+func hostOf(u *url.URL) string { return strings.TrimSuffix(u.Hostname(), ".") }
 
 func requestTarget(u *url.URL) string {
 	target := u.EscapedPath()

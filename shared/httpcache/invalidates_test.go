@@ -40,6 +40,8 @@ func TestInvalidatedTargets_AreOfTheSameOrigin(t *testing.T) {
 		"http://shop.example:8080":     "/",
 		"http://SHOP.example:8080/c":   "/c",
 		"//shop.example:8080/c":        "/c",
+		"//shop.example.:8080/c":       "/c",
+		"//shop.example..:8080/c":      "",
 		"http://shop.example:8080/c#f": "/c",
 		"http://shop.example/c":        "",
 		"https://shop.example:8080/c":  "",

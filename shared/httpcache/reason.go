@@ -24,7 +24,8 @@ const (
 
 	ReasonTooLarge    // over the size limit of the service or the store
 	ReasonTruncated   // the body ended early
-	ReasonTooManyTags // more tags, groups or path levels than an entry may have
+	ReasonTooManyTags // more tags or groups than an entry may have, or one that is too long
+	ReasonTooDeep     // more directories in the path than an entry may have
 	ReasonPurged      // a purge came between the fill's start and its end
 	ReasonDigest      // the body does not have the digest that was promised
 	ReasonStore       // the store refused it
@@ -37,7 +38,7 @@ var reasonNames = [reasonCount]string{
 	ReasonStatus: "status", ReasonPartial: "partial", ReasonNoStore: "no-store", ReasonMustUnderstand: "must-understand",
 	ReasonPrivate: "private", ReasonAuthorization: "authorization", ReasonSetCookie: "set-cookie",
 	ReasonVaryStar: "vary-star", ReasonNoFreshness: "no-freshness", ReasonOddRequest: "odd-request", ReasonTooLarge: "too-large",
-	ReasonTruncated: "truncated", ReasonTooManyTags: "too-many-tags",
+	ReasonTruncated: "truncated", ReasonTooManyTags: "too-many-tags", ReasonTooDeep: "too-deep",
 	ReasonPurged: "purged", ReasonDigest: "digest", ReasonStore: "store",
 }
 

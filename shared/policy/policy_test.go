@@ -118,11 +118,19 @@ func TestService_EachHostOnceInOneSpelling(t *testing.T) {
 func TestValidHost(t *testing.T) {
 	for host, want := range map[string]bool{
 		"a": true, "a.b-c.example": true, "127.0.0.1": true, "[::1]": true, "_dmarc.example": true,
-		"": false, ".a": false, "a..b": false, "A": false, "a:80": false, "a/b": false, "a b": false, "[::1": false, "[]": false,
+		"": false, ".a": false, "a..b": false, "A": false, "a:80": false, "a/b": false, "a b": false, "[::1": false, "[]": false, "a.": false, ".": false, "[::1].": false,
 		strings.Repeat("a", 254): false,
 	} {
 		if got := ValidHost(host); got != want {
 			t.Errorf("ValidHost(%q) = %t, want %t", host, got, want)
+		}
+	}
+}
+
+func TestTrimRoot(t *testing.T) {
+	for host, want := range map[string]string{"a.example.": "a.example", "a.example": "a.example", "a..": "a.", ".": "", "": "", "[::1].": "[::1]."} {
+		if got := TrimRoot(host); got != want {
+			t.Errorf("%q: %q, want %q", host, got, want)
 		}
 	}
 }

@@ -202,13 +202,22 @@ func validPattern(pattern string) bool {
 	if pattern == "*" {
 		return true
 	}
-	return ValidHost(strings.TrimPrefix(pattern, "*.")) && pattern[len(pattern)-1] != '.'
+	return ValidHost(strings.TrimPrefix(pattern, "*."))
 }
 
-// ValidHost reports whether host is a lower-case registered name or address literal without port
+// TrimRoot is host without a final dot, which only says that a name is whole: the host is the same one (RFC 3986,
+// 3.2.2). Clients send the dot when their users type it.
+func TrimRoot(host string) string {
+	if strings.HasPrefix(host, "[") {
+		return host // no address literal ends with a dot
+	}
+	return strings.TrimSuffix(host, ".")
+}
+
+// ValidHost reports whether host is a lower-case registered name or address literal without port and final dot
 // (RFC 3986, 3.2.2), of at most 253 octets.
 func ValidHost(host string) bool {
-	if len(host) == 0 || len(host) > 253 {
+	if len(host) == 0 || len(host) > 253 || host[len(host)-1] == '.' {
 		return false
 	}
 	if host[0] == '[' {

@@ -370,17 +370,21 @@ func TestPurge_ReachesEachVariant(t *testing.T) {
 	s.get("/", de).expect(t, 200, "de1", "stored")
 }
 
-func TestPurge_TooManyTagsAreNotStored(t *testing.T) {
+func TestPurge_WhatNoPurgeCouldReachIsNotStored(t *testing.T) {
 	l := newLedger()
 	s := newLogged(t, l, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "max-age=60")
-		for i := range 257 {
-			w.Header().Add("Surrogate-Key", fmt.Sprint("t", i))
+		if r.URL.Path == "/" {
+			for i := range 257 {
+				w.Header().Add("Surrogate-Key", fmt.Sprint("t", i))
+			}
 		}
 		fmt.Fprint(w, "x")
 	})
 	s.get("/").expect(t, 200, "x", "detail=too-many-tags")
-	s.get(strings.Repeat("/d", 20)).expect(t, 200, "x", "detail=too-many-tags")
+	s.get(strings.Repeat("/d", 16)).expect(t, 200, "x", "stored")
+	s.get(strings.Repeat("/d", 17)).expect(t, 200, "x", "detail=too-deep")
+	s.get(strings.Repeat("/d", 20)).expect(t, 200, "x", "detail=too-deep")
 }
 
 func TestPurge_AnUpstreamThatLagsIsNotTrusted(t *testing.T) {

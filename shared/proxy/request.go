@@ -125,7 +125,7 @@ func (r *request) selecting(name string) (string, bool) {
 // storeKey is the digest as the string that stores take. It is valid until the digest changes.
 func (r *request) storeKey() string { return unsafe.String(&r.digest[0], len(r.digest)) }
 
-// lowerHost returns the host in lower case and without port; ok is false when it is not a host
+// lowerHost returns the host in lower case, without port and final dot; ok is false when it is not a host
 // (RFC 9110, 7.2).
 func (r *request) lowerHost(authority string) (host string, ok bool) {
 	host = authority
@@ -135,6 +135,7 @@ func (r *request) lowerHost(authority string) (host string, ok bool) {
 		}
 		host = host[:i]
 	}
+	host = policy.TrimRoot(host)
 	if !isLower(host) {
 		r.lowered = append(r.lowered[:0], host...)
 		for i, c := range r.lowered {

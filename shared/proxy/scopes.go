@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"slices"
 
 	"tiercache/shared/httpcache"
@@ -31,7 +32,10 @@ func (p *Proxy) scopesOf(service *policy.Match, host, target string, h httpcache
 		Service: service.Name, Host: host, Target: target, Tags: tags, OwnOrigin: service.Upstream == policy.UpstreamOrigin,
 		ForMany: ruling.Rewrites() || keptForMany(h),
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, invalidation.ErrTooDeep):
+		return nil, httpcache.ReasonTooDeep
+	case err != nil:
 		return nil, httpcache.ReasonTooManyTags
 	}
 	return scopes, httpcache.ReasonNone

@@ -137,7 +137,7 @@ func TestMigrateControl_Down(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	for _, name := range []string{"00007_departed.sql", "00002_control.sql", "00001_log.sql"} {
+	for _, name := range []string{"00008_purge_token.sql", "00007_departed.sql", "00002_control.sql", "00001_log.sql"} {
 		b, err := migrations.ReadFile("migrations/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -150,5 +150,33 @@ func TestMigrateControl_Down(t *testing.T) {
 	var left int
 	if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_class WHERE relnamespace = 'tiercache'::regnamespace AND relname NOT LIKE 'goose%'").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d relations are left, %v", left, err)
+	}
+}
+
+// Purges from before it was kept which token they came with are those of its name.
+func TestMigrateControl_PurgesWithoutAToken(t *testing.T) {
+	location, ctx := testkit.Postgres(t), context.Background()
+	if err := MigrateControl(ctx, config(t, location)); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(ctx, location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	b, err := migrations.ReadFile("migrations/00008_purge_token.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, down, _ := strings.Cut(string(b), "-- +goose Down")
+	const old = `INSERT INTO tiercache.purges (id, key, by_name, by_from, request, entries) VALUES ('a', 'k', 'ci', '', '{}', 1), ('b', 'k', 'admin', '', '{}', 1)`
+	for _, sql := range []string{down, old, up} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	var found string
+	if err := conn.QueryRow(ctx, "SELECT string_agg(by_token || ' ' || key, ', ' ORDER BY id) FROM tiercache.purges").Scan(&found); err != nil || found != "ci k, admin k" {
+		t.Errorf("%s, %v", found, err)
 	}
 }

@@ -8,7 +8,8 @@ import (
 
 // Holder is whom a token was given to, and what for.
 type Holder struct {
-	Name  string // for people: activity logs show it
+	ID    string // of the token; empty where nobody asks for it
+	Name  string // for people: activity logs show it, and two tokens may have the same
 	Roles Role
 	// Services are the only services that the token is for; empty: all, and what belongs to none.
 	Services []string

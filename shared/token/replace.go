@@ -8,6 +8,7 @@ import (
 // Grant gives a token to a holder. Roles are as Role.String writes them.
 type Grant struct {
 	Hash     string // as Hash writes it
+	ID       string // of the token
 	Name     string
 	Roles    string
 	Services []string // empty: all
@@ -44,6 +45,6 @@ func (g *Grant) entry() (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	h := Holder{Name: g.Name, Roles: roles, Services: g.Services}
+	h := Holder{ID: g.ID, Name: g.Name, Roles: roles, Services: g.Services}
 	return entry{sum: sum, holder: h.clone()}, nil
 }

@@ -1,0 +1,34 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tiercache/origin"
+)
+
+// A value that does not fit its parameter never leaves this process: the server is there.
+func TestStore_AValueThatDoesNotFitIsNoLostServer(t *testing.T) {
+	ctx := context.Background()
+	s := open(t, Config{})
+	const sql, value = `SELECT $1::int4`, int64(math.MaxInt32) + 1
+	read := func() error {
+		return s.read(ctx, func(ctx context.Context, db *pgxpool.Pool) error { _, err := db.Exec(ctx, sql, value); return err })
+	}
+	write := func() error {
+		return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, sql, value); return err })
+	}
+	for name, do := range map[string]func() error{"read": read, "write": write} {
+		if err := do(); err == nil || errors.Is(err, origin.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := s.List(ctx, origin.Query{Host: "a.example", Limit: 1}); err != nil {
+			t.Errorf("after the %s: %v", name, err)
+		}
+	}
+}
