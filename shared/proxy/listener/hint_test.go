@@ -16,12 +16,12 @@ const hintText = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
 
 // hinting sends a hint, waits for go, and replies.
 func hinting(proceed <-chan struct{}) Handler {
-	return func(_ context.Context, x proxy.Exchange) {
+	return func(ctx context.Context, x proxy.Exchange) {
 		x.Hint([]byte("Link: </a.css>\r\n"))
 		if proceed != nil {
 			<-proceed
 		}
-		unreading(nil, x)
+		unreading(ctx, x)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestHint_ThatFailsEndsTheConnection(t *testing.T) {
 		c.Conn = inner
 		_, err := inner.Write([]byte("x"))
 		failed <- err
-		unreading(nil, x)
+		unreading(t.Context(), x)
 	})
 	conn := dial(t, addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
 	all, _ := io.ReadAll(conn)
