@@ -105,13 +105,16 @@ func (l *Listener) run(ctx context.Context, socket net.Listener, ready func()) e
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
+	// A Shutdown that comes before Serve knows of the socket closes nothing and waits for nobody. So accepting ends
+	// first, by itself: when Serve has returned, it has counted all that it took.
+	_ = socket.Close()
+	<-served
 	drain, cancel := context.WithTimeout(l.base, l.cfg.DrainTimeout)
 	defer cancel()
-	if err := l.server.ShutdownWithContext(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.server.ShutdownWithContext(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("shut down: %w", err)
 	}
 	l.ends.wait(drain)
-	<-served
 	return nil
 }
 

@@ -233,3 +233,21 @@ func TestListener_APanicEndsOneRequest(t *testing.T) {
 type panics struct{}
 
 func (panics) Read([]byte) (int, error) { panic("a bug") }
+
+// A node may be told to stop before fasthttp knows of the socket.
+func TestListener_StopRightAtTheStart(t *testing.T) {
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		l := New(Config{Addr: "127.0.0.1:0", DrainTimeout: 5 * time.Second}, echo, slog.New(slog.DiscardHandler))
+		stopped := make(chan error, 1)
+		go func() { stopped <- l.Run(ctx, cancel) }()
+		select {
+		case err := <-stopped:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("it never stops")
+		}
+	}
+}
