@@ -36,6 +36,9 @@ type conn struct {
 	// unread says that the client has sent, or may send, what nobody will read. Close looks at it, maybe while
 	// another goroutine reads.
 	unread atomic.Bool
+	// last says that nothing is read behind the reply's end: it began while the client was sending. Unlike unread it
+	// stays when what the client has sent is read meanwhile.
+	last atomic.Bool
 }
 
 func newConn(c net.Conn, l limits) *conn {
@@ -180,7 +183,7 @@ func (c *conn) disagrees(ctx *fasthttp.RequestCtx) bool {
 
 // Close implements net.Conn. Where the client may still be sending, it lingers, so that the reply is not lost.
 func (c *conn) Close() error {
-	if c.unread.Swap(false) {
+	if unread, last := c.unread.Swap(false), c.last.Swap(false); unread || last {
 		c.linger()
 	}
 	return c.Conn.Close()

@@ -34,7 +34,7 @@ func (e *ending) send(c net.Conn) {
 	if err != nil || tcp != nil && tcp.SetLinger(-1) != nil {
 		return
 	}
-	linger(conn)
+	conn.linger()
 }
 
 func (e *ending) write(to io.Writer) error {

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"tiercache/shared/httpcache"
 )
 
@@ -70,7 +68,8 @@ func (x *exchange) drain() error {
 	return nil
 }
 
-// unread reports whether so much of the request's body is unread that fasthttp would close the connection.
+// unread reports whether so much of the request's body is unread that fasthttp would close the connection, if nobody
+// reads it while the reply goes out.
 func (x *exchange) unread() bool {
 	if !x.ctx.Request.IsBodyStream() {
 		return false
@@ -88,12 +87,6 @@ func (x *exchange) unread() bool {
 // linger ends a connection whose client may still be sending: it says that nothing more will come and
 // takes what arrives for a moment. Closed at once, the connection would be reset, and the client could
 // lose the reply that says why (RFC 9112, 9.6).
-func linger(c net.Conn) {
-	conn := connOf(c)
-	conn.unread.Store(false)
-	conn.linger()
-}
-
 func (c *conn) linger() {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() != nil {
 		return
@@ -102,5 +95,3 @@ func (c *conn) linger() {
 		_, _ = io.Copy(io.Discard, c.Conn) // ends when the client does, or with its time
 	}
 }
-
-var _ fasthttp.HijackHandler = linger

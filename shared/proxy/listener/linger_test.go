@@ -2,6 +2,7 @@ package listener
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -40,8 +41,32 @@ func TestListener_ReplyOutlivesAnUnreadBody(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if body, err := io.ReadAll(response.Body); response.StatusCode != 413 || string(body) != "too large" || err != nil {
-			t.Errorf("%s: %d %q %v", name, response.StatusCode, body, err)
+		if body, err := io.ReadAll(response.Body); response.StatusCode != 413 || !response.Close || string(body) != "too large" || err != nil {
+			t.Errorf("%s: %d, closed %t, %q %v", name, response.StatusCode, response.Close, body, err)
+		}
+	}
+}
+
+// The connection ends behind a reply that began while much of the body was unread, also where the rest was read
+// meanwhile. A client that is not told would send its next request there (RFC 9112, 9.6).
+func TestListener_ReplyThatBeginsBeforeTheBodyWasReadSaysThatItIsTheLast(t *testing.T) {
+	addr := serve(t, func(_ context.Context, x proxy.Exchange) {
+		body, length := x.Body()
+		x.Reply(200, nil, proxy.Payload{Stream: io.NopCloser(body), Length: length})
+	})
+	sent := bytes.Repeat([]byte("0123456789"), 300_000)
+	for name, body := range map[string]io.Reader{"length": bytes.NewReader(sent), "chunks": io.MultiReader(bytes.NewReader(sent))} {
+		for range 3 {
+			response, err := http.Post("http://"+addr, "text/plain", body)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			got, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if !response.Close || !bytes.Equal(got, sent) || err != nil {
+				t.Errorf("%s: the last: %t; %d bytes came back, want %d: %v", name, response.Close, len(got), len(sent), err)
+			}
+			body = io.MultiReader(bytes.NewReader(sent))
 		}
 	}
 }

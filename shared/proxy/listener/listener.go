@@ -138,7 +138,10 @@ func (l *Listener) serve(ctx *fasthttp.RequestCtx) {
 			connOf(ctx.Conn()).unread.Store(true)
 		}
 		if !ctx.Hijacked() && x.unread() {
-			ctx.Hijack(linger)
+			// The reply must say that it is the last one, which can not wait for what an upstream reads while it goes out:
+			// a client that is not told sends its next request where nobody reads it (RFC 9112, 9.6).
+			ctx.SetConnectionClose()
+			connOf(ctx.Conn()).last.Store(true)
 		}
 	}
 	x.end()
