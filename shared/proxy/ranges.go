@@ -134,7 +134,7 @@ func (c *cut) appendHead(dst []byte, head *object.Head) ([]byte, int) {
 	}
 	several := len(c.parts) > 1
 	for name, value := range head.Fields.All() {
-		if httpcache.KeepInPart(name) && !(several && http.CanonicalHeaderKey(name) == "Content-Type") {
+		if httpcache.KeepInPart(name) && !(several && httpcache.SameName(name, "Content-Type")) {
 			dst = appendField(dst, name, value)
 		}
 	}
