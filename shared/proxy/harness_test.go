@@ -27,6 +27,7 @@ type memory struct {
 	values map[string][]byte
 	broken bool
 	remove func() // called before each Remove, without the lock
+	store  func() // called before each Store, without the lock; nil: nothing is
 	looked func() // called after each Lookup, without the lock; set before the first
 }
 
@@ -48,6 +49,12 @@ func (m *memory) Lookup(_ context.Context, key string) ([]byte, error) {
 }
 
 func (m *memory) Store(_ context.Context, key string, value []byte, _ time.Duration) error {
+	m.mu.Lock()
+	before := m.store
+	m.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken {
@@ -87,6 +94,13 @@ func (m *memory) onRemove(before func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove = before
+}
+
+// onStore makes the next Store call before first.
+func (m *memory) onStore(before func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.store = sync.OnceFunc(before)
 }
 
 func (m *memory) each(change func(key string, value []byte) []byte) {

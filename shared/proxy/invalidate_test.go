@@ -66,3 +66,22 @@ func TestInvalidate_WhatTheResponseToAnUnsafeMethodNames(t *testing.T) {
 		}
 	}
 }
+
+// An unsafe method that comes while what a fill has yielded is being stored finds nothing to remove.
+func TestInvalidate_WhileAFillIsStored(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		fmt.Fprint(w, r.Method)
+	})
+	overtaken := false
+	s.store.onStore(func() {
+		s.do("PUT", "/a")
+		overtaken = true
+	})
+	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
+	if !overtaken {
+		t.Fatal("nothing was stored")
+	}
+	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
+	s.get("/a").expect(t, 200, "GET", "hit")
+}

@@ -86,6 +86,27 @@ func TestPosted_OvertakenByAnotherMethod(t *testing.T) {
 	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
 }
 
+// An unsafe method that comes while what a POST has yielded is being stored finds nothing to remove.
+func TestPosted_OvertakenWhileItIsStored(t *testing.T) {
+	s := newSystem(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "max-age=60")
+		if r.Method == http.MethodPost {
+			w.Header().Set("Content-Location", "/a")
+		}
+		_, _ = io.WriteString(w, r.Method)
+	})
+	overtaken := false
+	s.store.onStore(func() {
+		s.do("PUT", "/a")
+		overtaken = true
+	})
+	s.do("POST", "/a").expect(t, 200, "POST", "fwd=method")
+	if !overtaken {
+		t.Fatal("nothing was stored")
+	}
+	s.get("/a").expect(t, 200, "GET", "fwd=uri-miss")
+}
+
 // RFC 9112, 6.1: content in an unknown transfer coding cannot be known. RFC 9209 has names for each.
 func TestServe_UpstreamThatDoesNotSpeakHTTP(t *testing.T) {
 	for answer, want := range map[string]string{

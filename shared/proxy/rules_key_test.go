@@ -258,3 +258,19 @@ func TestRules_OverTwoTiers(t *testing.T) {
 	s.get("/admin/x?utm=1", fields...).expect(t, 200, `/admin/x?utm=1 cookie=["x=1; lang=de"] device=["a,b"]`,
 		`regional-1; fwd=bypass; fwd-status=200; detail="rules[1]", edge-1; fwd=bypass; fwd-status=200; detail="rules[1]"`)
 }
+
+// What a POST has yielded answers a GET only if the upstream was sent for it what a GET of that key sends.
+func TestRules_KeyWithoutCookiesAndWhatAPostYields(t *testing.T) {
+	yields := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Location", "/a")
+		seen("Cache-Control: max-age=60")(w, r)
+	}
+	s := newSystem(t, yields, ruled(t, "  - key: {cookies: []}\n"))
+	s.do("POST", "/a", "Cookie: id=1").expect(t, 200, `/a cookie=["id=1"] device=[]`, "fwd=method")
+	s.get("/a", "Cookie: id=2").expect(t, 200, "/a cookie=[] device=[]", "fwd=uri-miss")
+	s.get("/a").expect(t, 200, "/a cookie=[] device=[]", "hit")
+
+	s = newSystem(t, yields)
+	s.do("POST", "/a", "Cookie: id=1")
+	s.get("/a").expect(t, 200, `/a cookie=["id=1"] device=[]`, "hit") // no rule says that cookies do not count
+}

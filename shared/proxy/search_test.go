@@ -18,7 +18,7 @@ import (
 // varying is a site that answers with the target that it was asked for, and with the fields that the test sets.
 type varying struct {
 	mu     sync.Mutex
-	rule   string // No-Vary-Search
+	rule   string // No-Vary-Search, a line of it each
 	cache  string // Cache-Control
 	status int
 	asked  []string
@@ -40,7 +40,7 @@ func (v *varying) serve(w http.ResponseWriter, r *http.Request) {
 		<-gate
 	}
 	if rule != "" {
-		w.Header().Set("No-Vary-Search", rule)
+		w.Header()["No-Vary-Search"] = strings.Split(rule, "\n")
 	}
 	if cache == "" {
 		cache = "max-age=60"
@@ -108,6 +108,34 @@ func TestSearch_AnOlderResponseIsForItsOwnURL(t *testing.T) {
 	s.clock.advance(70 * time.Second)
 	s.get("/a").expect(t, 200, "/a", "stored")
 	s.get("/a?utm=3").expect(t, 200, "/a", "hit")
+}
+
+// What is stored under the target that the path's rule makes is given to nobody else unless it says, line by line, what
+// the rule was learnt from.
+func TestSearch_AResponseWithOtherLinesIsForItsOwnURL(t *testing.T) {
+	const utm = `params=("utm")`
+	for name, c := range map[string]struct {
+		stored, learnt string
+		status         string
+	}{
+		"the same":             {utm + "\nkey-order=?0", utm + "\nkey-order=?0", "hit"},
+		"one that contradicts": {`params=("other")`, utm, "fwd=uri-miss"},
+		"a line more":          {utm + "\n" + `params=("other")`, utm, "fwd=uri-miss"},
+		"a line less":          {`params=("other")`, `params=("other")` + "\n" + utm, "fwd=uri-miss"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &varying{rule: c.stored}
+			s := newSystem(t, v.serve)
+			s.get("/a?x=1").expect(t, 200, "/a?x=1", "stored")
+			v.set(func(v *varying) { v.rule = c.learnt })
+			s.get("/a?x=2").expect(t, 200, "/a?x=2", "stored")
+			want := "/a?x=1"
+			if c.status != "hit" {
+				want += "&utm=1"
+			}
+			s.get("/a?x=1&utm=1").expect(t, 200, want, c.status)
+		})
+	}
 }
 
 // A later response replaces the rule: each request is given one of its own URL where that does not say otherwise.
