@@ -9,6 +9,10 @@ var hopByHop = [...]string{
 	"Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Authorization",
 }
 
+// HopByHop reports whether a field is never passed on, whatever Connection names: it is of one connection, or of a
+// proxy's own authentication.
+func HopByHop(name string) bool { return nameIn(name, hopByHop[:]) }
+
 // endToEnd are fields that a Connection field cannot remove. A sender must not name such fields there
 // (RFC 9110, 7.6.1); one that does wants to take away, behind our back, what the next tier decides by:
 // credentials, the loop guard, who asks for what, or how long the answer is good.
@@ -95,7 +99,7 @@ func FillFields(h Header) Fields {
 // KeptBack reports whether a request field of that name is not among FillFields: it is of the connection, a
 // Connection field names it, or it is a condition of the client's. It does not allocate.
 func KeptBack(h Header, name string) bool {
-	if nameIn(name, hopByHop[:]) || nameIn(name, conditionFields[:]) {
+	if HopByHop(name) || nameIn(name, conditionFields[:]) {
 		return true
 	}
 	if isEndToEnd(name) {
@@ -122,7 +126,7 @@ func KeptBack(h Header, name string) bool {
 func collect(h Header, dropped []string) Fields {
 	var f Fields
 	for name, value := range h.All() {
-		if !nameIn(name, hopByHop[:]) && !nameIn(name, dropped) {
+		if !HopByHop(name) && !nameIn(name, dropped) {
 			f = append(f, Field{Name: name, Value: value})
 		}
 	}

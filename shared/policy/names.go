@@ -63,7 +63,7 @@ func validField(name string) string {
 		return "fields with an underscore are dropped"
 	case strings.HasPrefix(lower, "tiercache-"), httpcache.Unkeyed(name), isOneOf(lower, ownFields):
 		return "the field is dropped, or set by each node"
-	case strings.HasPrefix(lower, "if-"), strings.HasPrefix(lower, "content-"), isOneOf(lower, messageFields):
+	case strings.HasPrefix(lower, "if-"), strings.HasPrefix(lower, "content-"), isOneOf(lower, messageFields), httpcache.HopByHop(name):
 		return "the field is about the connection, the message or what the client has stored"
 	}
 	return ""
@@ -80,12 +80,11 @@ func validKeyField(name string) string {
 	return validField(name)
 }
 
-// ownFields are those that a node writes itself, and messageFields those that do not describe what is asked for. Spaces
-// separate them.
+// ownFields are those that a node writes itself, and messageFields those that do not describe what is asked for, beside
+// those that httpcache.HopByHop knows. Spaces separate them.
 const (
 	ownFields     = "host via cdn-loop traceparent tracestate"
-	messageFields = "connection keep-alive proxy-connection te trailer transfer-encoding upgrade proxy-authenticate " +
-		"proxy-authentication-info proxy-authorization range expect"
+	messageFields = "range expect"
 )
 
 func isOneOf(name, list string) bool { return slices.Contains(strings.Fields(list), name) }

@@ -8,7 +8,8 @@ import (
 
 const maxLanguages = 32
 
-// codings are those that Compress may list.
+// codings are those that Compress may list: those of shared/encoding, which a package that only decides does not import.
+// TestCodings_AreThoseThatBodiesCanHave keeps them equal.
 func codings() []string { return []string{"zstd", "br", "gzip"} }
 
 // validateNegotiation checks what is said of the fields that clients negotiate by.

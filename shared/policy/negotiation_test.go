@@ -1,8 +1,11 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"tiercache/shared/encoding"
 )
 
 func TestValidate_Negotiation(t *testing.T) {
@@ -25,6 +28,24 @@ func TestValidate_Negotiation(t *testing.T) {
 		if err := s.Validate(); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%v, want %s", err, want)
 		}
+	}
+}
+
+// What a document may list is what there is an encoder for.
+func TestCodings_AreThoseThatBodiesCanHave(t *testing.T) {
+	var known []string
+	for c := encoding.Gzip; ; c++ {
+		name := c.String()
+		if _, ok := encoding.Parse(name); !ok {
+			break
+		}
+		known = append(known, name)
+	}
+	may := codings()
+	slices.Sort(known)
+	slices.Sort(may)
+	if !slices.Equal(may, known) {
+		t.Errorf("a document may list %q, bodies can have %q", may, known)
 	}
 }
 

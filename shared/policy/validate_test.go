@@ -113,3 +113,20 @@ func TestRule_SetsKnowsAllFields(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// What no tier passes on can not be in a key: each tier would see another value.
+func TestValidField_RefusesWhatIsOfOneConnection(t *testing.T) {
+	for _, name := range []string{
+		"Connection", "keep-alive", "Proxy-Connection", "TE", "trailer", "Transfer-Encoding", "UPGRADE", "HTTP2-Settings",
+		"Proxy-Authenticate", "Proxy-Authentication-Info", "proxy-authorization", "Range", "expect",
+	} {
+		if validField(name) == "" {
+			t.Errorf("rules may ask for %s", name)
+		}
+	}
+	for _, name := range []string{"Accept", "X-Device", "Ranges", "TE-X"} {
+		if why := validField(name); why != "" {
+			t.Errorf("%s: %s", name, why)
+		}
+	}
+}
