@@ -35,9 +35,6 @@ func Parse(name string) (Coding, bool) {
 	return Identity, false
 }
 
-// Names lists the names that Parse knows.
-func Names() []string { return append([]string(nil), codingNames[Gzip:]...) }
-
 // Compressible reports whether content of that type, the value of Content-Type, gets much smaller: text, and the
 // structured types that are text. An event stream is not: its parts must go out as they come.
 func Compressible(contentType string) bool {

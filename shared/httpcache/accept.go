@@ -143,24 +143,6 @@ func compareNames(a, b string) int {
 	return len(a) - len(b)
 }
 
-// Accepts reports whether Accept-Encoding of the request with header h allows a response with the given
-// Content-Encoding, which may be a list (RFC 9110, 12.5.3). Without the field, any is allowed; identity is unless it
-// is ruled out. It allocates nothing for an Indexed header.
-func Accepts(h Header, contentEncoding string) bool {
-	if !has(h, "Accept-Encoding") {
-		return true
-	}
-	codings := list{rest: contentEncoding}
-	some := false
-	for coding, more := codings.next(); more; coding, more = codings.next() {
-		some = true
-		if Weight(h, coding) == 0 {
-			return false
-		}
-	}
-	return some || Weight(h, "identity") > 0
-}
-
 // Weight is what Accept-Encoding of a request gives a coding, in thousandths; 0 is refusal. A name counts before "*";
 // identity has the least weight where neither is there (RFC 9110, 12.5.3). A member that cannot be read is skipped.
 func Weight(h Header, coding string) int {

@@ -38,20 +38,17 @@ func TestPreferences_WhatIsNoneStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestSelectingValue_OrdersEncodingsAndLanguagesAlone(t *testing.T) {
+func TestAppendSelecting_OrdersEncodingsAndLanguagesAlone(t *testing.T) {
 	h := head("Accept-Encoding: gzip, br", "Accept-Language: en", "Accept-Language: DE", "Accept: b, a", "X: b,  a")
 	for name, want := range map[string]string{"accept-encoding": "br, gzip", "Accept-Language": "en, de", "accept": "b, a", "x": "b, a"} {
-		if got, ok := SelectingValue(h, name); got != want || !ok {
-			t.Errorf("%s: %q, %v", name, got, ok)
-		}
 		if got, ok := AppendSelecting([]byte("-"), h, name); string(got) != "-"+want || !ok {
 			t.Errorf("%s: appended %q, %v", name, got, ok)
 		}
 	}
-	if _, ok := SelectingValue(h, "Cookie"); ok {
+	if _, ok := selecting(h, "Cookie"); ok {
 		t.Error("an absent field is there")
 	}
-	if got, ok := SelectingValue(head("Accept-Encoding: gzip;x=1 ,br"), "Accept-Encoding"); got != "gzip;x=1, br" || !ok {
+	if got, ok := selecting(head("Accept-Encoding: gzip;x=1 ,br"), "Accept-Encoding"); got != "gzip;x=1, br" || !ok {
 		t.Errorf("%q, %v", got, ok)
 	}
 }
@@ -87,22 +84,18 @@ func TestProperty_PreferencesKeepTheirMeaning(t *testing.T) {
 }
 
 // RFC 9110, 12.5.3.
-func TestAccepts_ContentEncodings(t *testing.T) {
+func TestWeight_OfCodings(t *testing.T) {
 	for _, c := range []struct {
 		request string
 		coding  string
-		want    bool
+		want    int
 	}{
-		{"gzip", "gzip", true}, {"gzip", "x-gzip", true}, {"gzip", "br", false}, {"gzip", "", true}, {"gzip", "identity", true},
-		{"gzip, br", "gzip, br", true}, {"gzip", "gzip, br", false},
-		{"*", "br", true}, {"*;q=0", "", false}, {"*;q=0, identity;q=0.1", "", true}, {"identity;q=0", "", false},
-		{"gzip;q=0, *", "gzip", false}, {"gzip;q=0", "gzip", false}, {"", "gzip", false}, {"", "", true},
+		{"gzip", "gzip", 1000}, {"gzip", "x-gzip", 1000}, {"x-gzip;q=0.5", "GZIP", 500}, {"gzip", "br", 0}, {"gzip", "identity", 1},
+		{"*", "br", 1000}, {"*;q=0", "identity", 0}, {"*;q=0, identity;q=0.1", "identity", 100}, {"identity;q=0", "identity", 0},
+		{"gzip;q=0, *", "gzip", 0}, {"gzip;q=0", "gzip", 0}, {"gzip;q=2, br", "gzip", 0}, {"", "gzip", 0}, {"", "identity", 1},
 	} {
-		if got := Accepts(Fields{{"Accept-Encoding", c.request}}, c.coding); got != c.want {
-			t.Errorf("%q, %q: %v", c.request, c.coding, got)
+		if got := Weight(Fields{{"Accept-Encoding", c.request}}, c.coding); got != c.want {
+			t.Errorf("%q, %q: %d, want %d", c.request, c.coding, got, c.want)
 		}
-	}
-	if !Accepts(Fields(nil), "br") {
-		t.Error("without the field any coding may be sent")
 	}
 }

@@ -37,12 +37,12 @@ var hotPath = []struct {
 	{"MayServeOnError", func(h *hot, _ []byte) { MayServeOnError(&h.meta, &h.parsed, h.now, &h.policy) }},
 	{"NotModified", func(h *hot, _ []byte) { NotModified(h.request, "GET", 200, h.stored) }},
 	{"AppendSelecting", func(h *hot, buf []byte) { AppendSelecting(buf, h.request, "Accept-Encoding") }},
-	{"Accepts", func(h *hot, _ []byte) { Accepts(h.request, "gzip") }},
+	{"Weight", func(h *hot, _ []byte) { Weight(h.request, "gzip") }},
 	{"Ranges", func(h *hot, _ []byte) { Ranges(h.request, 200, h.stored, 100) }},
 	{"InLoop", func(h *hot, _ []byte) { InLoop(h.request, "tiercache", "edge-1") }},
 	{"NewMeta", func(h *hot, _ []byte) { h.meta = NewMeta(200, h.stored, t0, t0) }},
 	{"AppendCacheStatus", func(_ *hot, buf []byte) {
-		AppendCacheStatus(buf, Member{Cache: "edge-1", Outcome: Hit, TTL: time.Minute, HasTTL: true, Key: "k", Detail: "d"})
+		AppendCacheStatus(buf, Member{Cache: "edge-1", Outcome: Hit, TTL: time.Minute, HasTTL: true, Detail: "d"})
 	}},
 	{"AppendDate", func(h *hot, buf []byte) { AppendDate(buf, h.meta.Date) }},
 	{"AppendVia", func(h *hot, buf []byte) { AppendVia(buf, h.request, "1.1", "edge-1") }},

@@ -15,7 +15,6 @@ type Member struct {
 	HasTTL    bool
 	Stored    bool   // the response was stored
 	Collapsed bool   // the request joined another's
-	Key       string // the cache key, for debugging
 	Detail    string // anything more, a Reason for example
 	Rules     Rules  // that decided; said where there is no Detail
 }
@@ -50,7 +49,6 @@ func AppendCacheStatus(dst []byte, m Member) []byte {
 	if fwd != FwdNone && (m.Collapsed || m.Outcome == Collapsed) {
 		dst = append(dst, "; collapsed"...)
 	}
-	dst = appendStringParam(dst, "key", m.Key)
 	if m.Detail == "" {
 		return appendRules(dst, &m.Rules)
 	}

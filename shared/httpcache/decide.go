@@ -76,7 +76,7 @@ func decide(m *Meta, r *Request, d Decision, p *Policy) (Use, FwdReason) {
 	if p.HonourRequestDirectives && m.mayBeStale(p) && r.acceptsStale(-d.TTL) {
 		return UseStale, FwdNone
 	}
-	if -d.TTL < m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p.StaleWhileRevalidate, p) {
+	if -d.TTL < m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p) {
 		return UseStaleWhileRevalidate, FwdNone
 	}
 	return UseRevalidate, FwdStale
@@ -126,17 +126,15 @@ func (m *Meta) timeLeft(age time.Duration, p *Policy) time.Duration {
 }
 
 // staleWindow is how long after its lifetime the response may be used: what the operator says, else what it
-// says itself in seconds, else the policy's default; 0 when it forbids stale use.
-func (m *Meta) staleWindow(own int64, override *time.Duration, policy time.Duration, p *Policy) time.Duration {
+// says itself in seconds; 0 when it says nothing or forbids stale use.
+func (m *Meta) staleWindow(own int64, override *time.Duration, p *Policy) time.Duration {
 	switch {
 	case !m.mayBeStale(p):
 		return 0
 	case override != nil:
 		return max(*override, 0)
-	case own >= 0:
-		return seconds(own)
 	}
-	return max(policy, 0)
+	return seconds(own)
 }
 
 // MayServeOnError says whether m may answer r at now after its revalidation failed: with a status that
@@ -153,7 +151,7 @@ func MayServeOnError(m *Meta, r *Request, now time.Time, p *Policy) bool {
 	if staleness < 0 {
 		return true
 	}
-	window := m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p.StaleIfError, p)
+	window := m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p)
 	if p.HonourRequestDirectives && m.mayBeStale(p) {
 		window = max(window, seconds(r.StaleIfError))
 	}

@@ -2,6 +2,13 @@ package httpcache
 
 import "time"
 
+// A heuristic lifetime is one part in heuristicPart of the time since Last-Modified, as RFC 9111, 4.2.2 suggests, and at
+// most heuristicMax: what nobody has vouched for is looked at once a day.
+const (
+	heuristicPart = 10
+	heuristicMax  = 24 * time.Hour
+)
+
 // Lifetime is the freshness lifetime (RFC 9111, 4.2.1): what the operator says, else s-maxage, else max-age, else Expires, else a
 // heuristic; a targeted field has replaced all of these when it was read. It is never negative and at
 // most 2^31 s. no-cache does not change it.
@@ -56,8 +63,7 @@ func (m *Meta) heuristicLifetime(p *Policy) time.Duration {
 		return 0
 	}
 	unchanged := min(max(m.date()-m.LastModified, 0), maxDelta)
-	lifetime := time.Duration(unchanged*p.heuristicPercent()) * time.Second / 100
-	return max(min(lifetime, p.heuristicMax()), 0)
+	return min(time.Duration(unchanged)*time.Second/heuristicPart, heuristicMax)
 }
 
 func (m *Meta) heuristicAllowed() bool {

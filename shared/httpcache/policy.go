@@ -8,11 +8,8 @@ type Policy struct {
 	// HonourRequestDirectives obeys the client's no-cache (and Pragma), no-store, max-age, min-fresh,
 	// max-stale and stale-if-error. By default they are ignored, as by any shield: each is a lever by
 	// which a client sends its requests past the cache. Turn it on where clients are trusted or rate
-	// limited. only-if-cached has its own switch, since it only ever spares the upstream.
+	// limited. only-if-cached is obeyed either way, since it only ever spares the upstream.
 	HonourRequestDirectives bool
-
-	// IgnoreOnlyIfCached ignores the client's only-if-cached, which is obeyed by default.
-	IgnoreOnlyIfCached bool
 
 	// StoreSetCookie stores responses with Set-Cookie. RFC 9111 allows that; each client is then handed
 	// the cookie of whoever came first, so it is refused by default. The field alone may be withheld
@@ -25,17 +22,6 @@ type Policy struct {
 
 	// NoHeuristics gives responses without explicit freshness none (RFC 9111, 4.2.2).
 	NoHeuristics bool
-
-	// HeuristicPercent is the part of the time since Last-Modified that counts as lifetime; 0 means 10.
-	HeuristicPercent int
-
-	// HeuristicMax bounds a heuristic lifetime; 0 means 24 hours.
-	HeuristicMax time.Duration
-
-	// StaleWhileRevalidate and StaleIfError are the windows (RFC 5861) of responses that name none; 0 is
-	// no window. must-revalidate and its kin forbid these too.
-	StaleWhileRevalidate time.Duration
-	StaleIfError         time.Duration
 
 	// ForceStore stores, for as long as Override says, what the upstream forbids to store or to share: see Forces.
 	// Whoever sets it must see to it that the upstream cannot tell one client from another.
@@ -84,23 +70,4 @@ func (o *Override) lifetime(status int) *time.Duration {
 		return o.NegativeTTL
 	}
 	return nil
-}
-
-const (
-	defaultHeuristicPercent = 10
-	defaultHeuristicMax     = 24 * time.Hour
-)
-
-func (p *Policy) heuristicPercent() int64 {
-	if p.HeuristicPercent == 0 {
-		return defaultHeuristicPercent
-	}
-	return int64(p.HeuristicPercent)
-}
-
-func (p *Policy) heuristicMax() time.Duration {
-	if p.HeuristicMax == 0 {
-		return defaultHeuristicMax
-	}
-	return p.HeuristicMax
 }

@@ -56,13 +56,16 @@ func drawRequest(t *rapid.T) Request {
 func drawPolicy(t *rapid.T) Policy {
 	return Policy{
 		HonourRequestDirectives: rapid.Bool().Draw(t, "honour"),
-		IgnoreOnlyIfCached:      rapid.Bool().Draw(t, "ignore only-if-cached"),
 		StoreSetCookie:          rapid.Bool().Draw(t, "store cookies"),
 		StaleDespiteSMaxAge:     rapid.Bool().Draw(t, "stale despite s-maxage"),
 		NoHeuristics:            rapid.Bool().Draw(t, "no heuristics"),
-		StaleWhileRevalidate:    seconds(rapid.Int64Range(0, 50).Draw(t, "swr")),
-		StaleIfError:            seconds(rapid.Int64Range(0, 50).Draw(t, "sie")),
+		Override:                Override{StaleWhileRevalidate: drawWindow(t, "swr"), StaleIfError: drawWindow(t, "sie")},
 	}
+}
+
+// drawWindow is what an operator may say of a window; nil: nothing.
+func drawWindow(t *rapid.T, name string) *time.Duration {
+	return rapid.Ptr(rapid.Map(rapid.Int64Range(0, 50), seconds), true).Draw(t, name)
 }
 
 func drawMeta(t *rapid.T, h Header) Meta {

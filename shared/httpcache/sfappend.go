@@ -33,17 +33,6 @@ func appendText(dst []byte, s string) []byte {
 	return dst
 }
 
-// appendStringParam appends a String parameter unless it is empty.
-func appendStringParam(dst []byte, name, value string) []byte {
-	if value == "" {
-		return dst
-	}
-	dst = append(dst, "; "...)
-	dst = append(dst, name...)
-	dst = append(dst, '=')
-	return appendString(dst, value)
-}
-
 // appendLines appends the lines of a list field and the separator before one more member.
 func appendLines(dst []byte, h Header, name string) []byte {
 	l := linesOf(h, name)

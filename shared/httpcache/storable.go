@@ -84,8 +84,8 @@ func (m *Meta) useful(p *Policy) bool {
 	if m.Flags.Has(FlagNoCache) {
 		return false
 	}
-	window := max(m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p.StaleWhileRevalidate, p),
-		m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p.StaleIfError, p))
+	window := max(m.staleWindow(m.StaleWhileRevalidate, p.Override.StaleWhileRevalidate, p),
+		m.staleWindow(m.StaleIfError, p.Override.StaleIfError, p))
 	return m.initialAge() < m.Lifetime(p)+window
 }
 

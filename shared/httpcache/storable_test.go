@@ -52,7 +52,7 @@ func TestStorable_RFC9111_3(t *testing.T) {
 		{"200 with nothing", "GET", nil, 200, nil, Policy{}, ReasonNoFreshness},
 		{"max-age=0 with nothing", "GET", nil, 200, []string{"Cache-Control: max-age=0"}, Policy{}, ReasonNoFreshness},
 		{"max-age=0 with stale-while-revalidate", "GET", nil, 200, []string{"Cache-Control: max-age=0, stale-while-revalidate=9"}, Policy{}, ReasonNone},
-		{"max-age=0 with the policy's stale-if-error", "GET", nil, 200, []string{"Cache-Control: max-age=0"}, Policy{StaleIfError: sec(9)}, ReasonNone},
+		{"max-age=0 with the policy's stale-if-error", "GET", nil, 200, []string{"Cache-Control: max-age=0"}, Policy{Override: Override{StaleIfError: lasting(9)}}, ReasonNone},
 		{"stale windows that s-maxage forbids", "GET", nil, 200, []string{"Cache-Control: s-maxage=0, stale-while-revalidate=9"}, Policy{}, ReasonNoFreshness},
 		{"stale on arrival, beyond every window", "GET", nil, 200, []string{fresh + ", stale-if-error=9", "Age: 69"}, Policy{}, ReasonNoFreshness},
 		{"stale on arrival, inside a window", "GET", nil, 200, []string{fresh + ", stale-if-error=9", "Age: 68"}, Policy{}, ReasonNone},

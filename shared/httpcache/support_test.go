@@ -41,6 +41,12 @@ func (p plain) All() iter.Seq2[string, string]      { return p.f.All() }
 
 func sec(n int64) time.Duration { return time.Duration(n) * time.Second }
 
+// lasting is that many seconds, for what an operator may leave out.
+func lasting(n int64) *time.Duration {
+	d := sec(n)
+	return &d
+}
+
 func equal[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {

@@ -33,24 +33,13 @@ func addSorted(names []string, name string) []string {
 	return slices.Insert(names, at, strings.Clone(name))
 }
 
-// SelectingValue is the request's value of a field that Vary names, in a form in which values that mean
+// AppendSelecting appends the request's value of a field that Vary names, in a form in which values that mean
 // the same are equal: several lines are one list, and outside quoted strings white space is none before
 // a comma, one space after it and one between words (RFC 9111, 4.1). Accept-Encoding and Accept-Language, which
 // most responses vary by, are put in order as well. Cookie and other fields that are no lists, in which white space may
 // mean something, are taken as they are. A field that is absent differs from one that is empty.
-func SelectingValue(h Header, name string) (value string, present bool) {
-	if _, present, _ := single(h, name); !present {
-		return "", false
-	}
-	value = trim(joined(h, name))
-	if !ordered(name) && (isNormal(value) || noList(name)) {
-		return value, true
-	}
-	return string(appendSelecting(make([]byte, 0, len(value)+8), name, value)), true
-}
-
-// AppendSelecting appends SelectingValue to dst. With an Indexed header, and no field of several lines, it allocates
-// nothing but what dst lacks.
+//
+// With an Indexed header, and no field of several lines, it allocates nothing but what dst lacks.
 func AppendSelecting(dst []byte, h Header, name string) (value []byte, present bool) {
 	if _, present, _ := single(h, name); !present {
 		return dst, false
@@ -100,7 +89,7 @@ func isNormal(s string) bool {
 	return true
 }
 
-// appendNormal appends s, which is trimmed, in the form of SelectingValue. An unbalanced quote and what
+// appendNormal appends s, which is trimmed, in the form of AppendSelecting. An unbalanced quote and what
 // follows it stay as they are.
 func appendNormal(dst []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {

@@ -56,7 +56,13 @@ func TestParseVary_IsBounded(t *testing.T) {
 	equal(t, "over the limit", star, true)
 }
 
-func TestSelectingValue_RFC9111_4_1(t *testing.T) {
+// selecting is AppendSelecting as text.
+func selecting(h Header, name string) (string, bool) {
+	value, present := AppendSelecting(nil, h, name)
+	return string(value), present
+}
+
+func TestAppendSelecting_RFC9111_4_1(t *testing.T) {
 	same := [][]string{ // each row: values that select the same response, in their normal form first
 		{"1, 2", "1,2", "1 ,2", " 1\t,\t2 ", "1,   2", "1 , 2"},
 		{"gzip, deflate, br", "gzip,deflate,br"},
@@ -74,18 +80,18 @@ func TestSelectingValue_RFC9111_4_1(t *testing.T) {
 		}
 		seen[row[0]] = true
 		for _, v := range row {
-			got, present := SelectingValue(Fields{{"Foo", v}}, "foo")
+			got, present := selecting(Fields{{"Foo", v}}, "foo")
 			equal(t, "present", present, true)
 			equal(t, v, got, row[0])
 		}
 	}
-	_, present := SelectingValue(head("Bar: x"), "Foo")
+	_, present := selecting(head("Bar: x"), "Foo")
 	equal(t, "absent", present, false)
 	for _, h := range []Header{head("Foo: 1", "foo: 2 ,3"), plain{head("Foo: 1", "foo: 2 ,3")}} {
-		got, _ := SelectingValue(h, "Foo")
+		got, _ := selecting(h, "Foo")
 		equal(t, "lines are one list", got, "1, 2, 3")
 	}
-	upper, _ := SelectingValue(head("Foo: A"), "Foo")
+	upper, _ := selecting(head("Foo: A"), "Foo")
 	equal(t, "values have a case", upper, "A")
 }
 
@@ -110,16 +116,16 @@ func FuzzVary(f *testing.F) {
 	})
 }
 
-func FuzzSelectingValue(f *testing.F) {
+func FuzzAppendSelecting(f *testing.F) {
 	for _, s := range []string{"1, 2", "1,2", " a  b ", `a,"b ,c",d`, `"`, "a,", ",,", ", ,", "\t,\t", `a "b`, `"\"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		got, present := SelectingValue(Fields{{"Foo", value}}, "Foo")
+		got, present := selecting(Fields{{"Foo", value}}, "Foo")
 		if !present {
 			t.Fatal("absent")
 		}
-		if again, _ := SelectingValue(Fields{{"Foo", got}}, "Foo"); again != got {
+		if again, _ := selecting(Fields{{"Foo", got}}, "Foo"); again != got {
 			t.Fatalf("%q: %q, then %q", value, got, again)
 		}
 		// Only white space may go or come.
