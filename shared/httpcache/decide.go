@@ -54,7 +54,7 @@ func Decide(m *Meta, r *Request, now time.Time, p *Policy) Decision {
 	d := Decision{Age: m.CurrentAge(now)}
 	d.TTL = m.timeLeft(d.Age, p)
 	d.Use, d.Fwd = decide(m, r, d, p)
-	if d.Use == UseRevalidate && r.OnlyIfCached(p) && r.Bypass() == FwdNone {
+	if d.Use == UseRevalidate && r.OnlyIfCached() && r.Bypass() == FwdNone {
 		d.Use, d.Fwd = UseRefuse, FwdNone
 	}
 	return d

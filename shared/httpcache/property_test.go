@@ -94,7 +94,7 @@ func TestProperty_DecideIsSafe(t *testing.T) {
 			t.Fatalf("%v although it must be validated", d.Use)
 		case used && d.TTL <= 0 && m.SMaxAge >= 0 && !p.StaleDespiteSMaxAge:
 			t.Fatalf("%v although s-maxage forbids stale", d.Use)
-		case d.Use == UseRefuse && !r.OnlyIfCached(&p):
+		case d.Use == UseRefuse && !r.OnlyIfCached():
 			t.Fatal("refused without only-if-cached")
 		case (d.Use == UseRevalidate) != (d.Fwd != FwdNone):
 			t.Fatalf("%v with fwd %v", d.Use, d.Fwd)

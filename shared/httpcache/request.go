@@ -148,6 +148,6 @@ func (r *Request) Bypass() FwdReason {
 
 // OnlyIfCached reports whether the request must not be forwarded: with nothing to answer it from, the
 // reply is 504 (RFC 9111, 5.2.1.7).
-func (r *Request) OnlyIfCached(_ *Policy) bool {
+func (r *Request) OnlyIfCached() bool {
 	return r.Has(RequestOnlyIfCached)
 }

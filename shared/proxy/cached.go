@@ -53,7 +53,7 @@ func (p *Proxy) tryCached(r *request) (done bool) {
 	switch alone := kind == object.KindHitForMiss; {
 	case httpcache.SkipsFront(r.header) && r.method == http.MethodGet && !r.parsed.Has(httpcache.RequestCondition):
 		p.servePart(r, fwd)
-	case r.parsed.OnlyIfCached(&r.rules):
+	case r.parsed.OnlyIfCached():
 		p.refuse(r, refusalCached)
 	case r.method == http.MethodHead, alone && (r.parsed.Has(httpcache.RequestCondition) || r.parsed.Has(httpcache.RequestRange)):
 		// What is not stored anyway, the upstream may make as small as the client's own fields allow.
@@ -68,7 +68,7 @@ func (p *Proxy) tryCached(r *request) (done bool) {
 
 // passUnlessCached passes the request on, unless the client wants only what is stored (RFC 9111, 5.2.1.7).
 func (p *Proxy) passUnlessCached(r *request, fwd httpcache.FwdReason) {
-	if r.parsed.OnlyIfCached(&r.rules) {
+	if r.parsed.OnlyIfCached() {
 		p.refuse(r, refusalCached)
 		return
 	}
@@ -181,7 +181,7 @@ func (p *Proxy) serveFound(r *request) (done bool) {
 // revalidate asks the upstream about the entry that was found, unless the client wants only what is stored.
 func (p *Proxy) revalidate(r *request, fwd httpcache.FwdReason) (done bool) {
 	switch {
-	case r.parsed.OnlyIfCached(&r.rules):
+	case r.parsed.OnlyIfCached():
 		p.refuse(r, refusalCached)
 		return true
 	case r.mustAskAlone():
