@@ -163,7 +163,8 @@ func testPolicy(t *testing.T, u *up) {
 			get(t, edge+"/page", host)
 			got := get(t, edge+"/page", host)
 			_, left, _ := strings.Cut(got.cacheStatus(), "hit; ttl=")
-			if n, err := strconv.Atoi(left); err != nil || n > ttl || n < ttl-40 {
+			left, rule, _ := strings.Cut(left, "; detail=")
+			if n, err := strconv.Atoi(left); rule != `"rules[0]"` || err != nil || n > ttl || n < ttl-40 {
 				t.Errorf("%s has the rule of %d s: %s", edge, ttl, got.cacheStatus())
 			}
 		}
