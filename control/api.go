@@ -34,6 +34,7 @@ func (c *Control) handler() http.Handler {
 	c.registerPurges(api)
 	c.registerServices(api)
 	c.registerTokens(api)
+	c.registerWatches(api)
 	c.registerActivity(api)
 	c.registerEvents(api)
 	c.nodes.register(mux)

@@ -26,6 +26,7 @@ import (
 type liveControl struct {
 	t              *testing.T
 	url, dir, tier string // the URL, the data directory with the token, the fleet's secret
+	postgres       string // the URL of its database
 }
 
 func startControl(t *testing.T) *liveControl {
@@ -35,6 +36,7 @@ func startControl(t *testing.T) *liveControl {
 	cfg := control.DefaultConfig()
 	cfg.Listen, cfg.AdminListen, cfg.LogLevel = testkit.FreeAddr(t), testkit.FreeAddr(t), "error"
 	cfg.PostgresURL = testkit.Postgres(t)
+	c.postgres = cfg.PostgresURL
 	cfg.AdminTokenFile, cfg.TierTokenFile = filepath.Join(c.dir, token.FileName), filepath.Join(c.dir, "tier.token")
 	c.url = "http://" + cfg.Listen
 	for path, secret := range map[string]string{cfg.AdminTokenFile: token.Generate(), cfg.TierTokenFile: c.tier} {

@@ -53,6 +53,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newObjectCommand())
 	root.AddCommand(newPurgeCommand())
 	root.AddCommand(newServiceCommand())
+	root.AddCommand(newWatchCommand())
 	root.AddCommand(newTokenCommand())
 	root.AddCommand(newEventsCommand())
 	root.AddCommand(newActivityCommand())

@@ -8,6 +8,9 @@
 // It also reads connection URLs (ParseLocation), for all who connect: what is wrong with one is said without its
 // password.
 //
+// What applications call in SQL is here as well: tiercache.invalidate and its like, and watches, which are triggers that
+// purge what a change of a table makes old. Install and Remove are for the command line.
+//
 // The rules of the log that SQL keeps are written where they are kept, as INVARIANTs in the migrations.
 //
 // Start reading at Migrate, then migrations/00001_log.sql.

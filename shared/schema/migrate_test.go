@@ -137,14 +137,13 @@ func TestMigrateControl_Down(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
-	for _, name := range []string{"00008_purge_token.sql", "00007_departed.sql", "00002_control.sql", "00001_log.sql"} {
-		b, err := migrations.ReadFile("migrations/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, down, _ := strings.Cut(string(b), "-- +goose Down")
-		if _, err := conn.Exec(ctx, down); err != nil {
-			t.Errorf("%s: %v", name, err)
+	steps, _, err := reversed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range steps {
+		if _, err := conn.Exec(ctx, step.statements); err != nil {
+			t.Errorf("%s: %v", step.name, err)
 		}
 	}
 	var left int
