@@ -3,8 +3,8 @@
 -- What applications call to purge in their own transactions. All of it is SECURITY DEFINER: a caller needs EXECUTE and
 -- no right on a table.
 --
--- INVARIANT: the search_path of what runs with the owner's rights is fixed, and has pg_temp last. Else a caller's temporary table or type would be found in
--- place of ours, and what belongs to it run with the owner's rights.
+-- INVARIANT: the search_path of what runs with the owner's rights is fixed, and has pg_temp last. Else a caller's
+-- temporary table or type would be found in place of ours, and what belongs to it run with the owner's rights.
 -- INVARIANT: no constant has a backslash, but for E'': what it means would be up to the caller's settings.
 
 -- canonical_tag is the one spelling of a tag, byte for byte that of invalidation.CanonicalTag; both are tested with
