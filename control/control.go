@@ -66,7 +66,7 @@ func newControl(n *node.Node, cfg Config) (*Control, error) {
 	}
 	c.members = members.New(store, n.Log)
 	c.sequencer = sequencer.New(sequencer.Config{}, sequencer.Deps{
-		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Polled: c.polled(), Logger: n.Log, Health: n.Health.Component("log", true),
+		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Branched: c.members.DistrustAll, Polled: c.polled(), Logger: n.Log, Health: n.Health.Component("log", true),
 	})
 	c.sequencer.OnTokens(c.replaceTokens)
 	c.purges, c.nodes, c.events = newPurges(c), newNodes(c), newEvents(store, c.sequencer)

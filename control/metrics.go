@@ -49,6 +49,7 @@ func (c *Control) observeLog(meter metric.Meter) error {
 		counter("tiercache_log_entries_total", "Entries of the control log that were read.", &stats.Entries),
 		counter("tiercache_log_malformed_total", "Entries of the control log that could not be read and count as a purge of everything.", &stats.Malformed),
 		counter("tiercache_log_resets_total", "Times that the control log was read anew because it had been set back or compacted.", &stats.Resets),
+		counter("tiercache_log_branches_total", "Times that it was another branch of the control log, under the same numbers: a term then purges everything.", &stats.Branches),
 		counter("tiercache_log_published_total", "Messages with entries that were handed to the bus.", &stats.Published),
 		counter("tiercache_log_unpublished_total", "Messages with entries that could not be sent; nodes fetch what they miss.", &stats.Unpublished),
 	)

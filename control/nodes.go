@@ -129,7 +129,20 @@ func (n *nodes) arrived(r *controllog.Renew) members.Standing {
 	case r.Join:
 		return members.Known
 	}
-	return n.control.members.Report(r)
+	return n.control.members.Report(n.vouched(r))
+}
+
+// vouched is the renewal as far as it is known to be about this log.
+//
+// INVARIANT: what a node has applied counts as applied only if its entries are those of the log. On another branch the
+// same numbers stand for other purges.
+func (n *nodes) vouched(r *controllog.Renew) *controllog.Renew {
+	if same, _ := n.control.sequencer.Shares(r.Applied, r.Chain); same {
+		return r
+	}
+	doubtful := *r
+	doubtful.Applied = 0
+	return &doubtful
 }
 
 // answer gives a lease, or says why not.
@@ -148,7 +161,7 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	}
 	if r.Join {
 		// INVARIANT: the row is committed before the head read begins: see members.Tracker.Join.
-		err := n.control.members.Join(ctx, r)
+		err := n.control.members.Join(ctx, n.vouched(r))
 		var taken *members.TakenError
 		switch {
 		case errors.As(err, &taken):
@@ -158,7 +171,10 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 		}
 	}
 	head, err := n.head(ctx, r)
-	if err != nil {
+	switch {
+	case errors.Is(err, errBranched):
+		return controllog.RenewReply{Nonce: r.Nonce, Refused: err.Error(), Branched: true}
+	case err != nil:
 		return refused(outside(err))
 	}
 	// INVARIANT: whether it is a member is asked last. It may have been one when the request came and be none now.
@@ -172,13 +188,19 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	return controllog.RenewReply{Nonce: r.Nonce, Head: head, Drain: terms.Drain, ReportMicros: terms.ReportEvery.Microseconds()}
 }
 
+// errBranched: what a node has applied is another branch of the log.
+var errBranched = errors.New("what this node has applied is another branch of the control log")
+
 // head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the
-// node.
+// node. Errors: errBranched, after which all that was stored before is dead; those of the sequencer.
 func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	c := n.control
 	head, err := c.sequencer.Head(ctx)
-	if err != nil || r.Applied <= head {
-		return head, err
+	if err != nil {
+		return 0, err
+	}
+	if r.Applied <= head {
+		return head, n.confirm(ctx, r, head)
 	}
 	if err := c.sequencer.Ahead(ctx, r.Node, r.Applied); err != nil {
 		return 0, err
@@ -188,6 +210,21 @@ func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	}
 	c.members.Distrust(r, head)
 	return head, nil
+}
+
+// confirm is nil for a node whose entries are those of the log.
+func (n *nodes) confirm(ctx context.Context, r *controllog.Renew, head uint64) error {
+	c := n.control
+	same, err := c.sequencer.Confirm(ctx, r.Applied, r.Chain)
+	if same || err != nil {
+		return err
+	}
+	c.members.Distrust(r, head)
+	// Where this fails, or was asked for too often, the node still gives up all that it has stored itself.
+	if err := c.sequencer.Branched(ctx, r.Node, r.Applied, r.Chain); err != nil {
+		c.node.Log.Warn("a node comes from another branch of the control log, and only what it has stored itself is given up", "node", r.Node, "error", err)
+	}
+	return errBranched
 }
 
 // outside is an error as a node is told it: without internals.
@@ -205,7 +242,7 @@ func (n *nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byt
 		return
 	}
 	n.spawn(ctx, func(ctx context.Context) {
-		answer := n.entries(ctx, request.After)
+		answer := n.entries(ctx, request)
 		if encoded, err := answer.AppendBinary(nil); err == nil {
 			reply(encoded)
 		}
@@ -213,8 +250,12 @@ func (n *nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byt
 }
 
 // entries are those behind an epoch.
-func (n *nodes) entries(ctx context.Context, after uint64) controllog.FetchReply {
-	entries, head, err := n.control.sequencer.Entries(ctx, after, controllog.MaxFetch)
+func (n *nodes) entries(ctx context.Context, request controllog.Fetch) controllog.FetchReply {
+	entries, head, err := n.control.sequencer.Entries(ctx, request.After, controllog.MaxFetch)
+	// Asked last, when this node has read the log through there. Entries that follow say by themselves what they follow.
+	if same, known := n.control.sequencer.Shares(request.After, request.Chain); known && !same {
+		return controllog.FetchReply{Head: head, Branched: true}
+	}
 	switch {
 	case errors.Is(err, postgres.ErrCompacted):
 		return controllog.FetchReply{Head: head, Compacted: true}

@@ -78,11 +78,14 @@ func (n *nodes) serveLog(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusBadRequest, "after is not an epoch")
 		return
 	}
+	chain, _ := strconv.ParseUint(r.URL.Query().Get("chain"), 10, 64) // 0 for a node that says none
 	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
 	defer cancel()
-	answer := n.entries(ctx, after)
+	answer := n.entries(ctx, controllog.Fetch{After: after, Chain: chain})
 	w.Header().Set(controllog.HeadHeader, strconv.FormatUint(answer.Head, 10))
 	switch {
+	case answer.Branched:
+		problem(w, http.StatusConflict, errBranched.Error()+": fetch the image")
 	case answer.Compacted:
 		problem(w, http.StatusGone, "the log does not reach back that far: fetch the image")
 	case answer.Refused != "":

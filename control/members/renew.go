@@ -129,3 +129,12 @@ func (t *Tracker) Distrust(r *controllog.Renew, head uint64) {
 		m.applied, m.reports, m.doubt = 0, nil, head
 	}
 }
+
+// DistrustAll is Distrust for every member: what this node has seen so far is a branch that was lost.
+func (t *Tracker) DistrustAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.mu.members {
+		m.applied, m.reports, m.doubt = 0, nil, t.mu.seen.newest()+1
+	}
+}

@@ -98,13 +98,15 @@ const loadPage = 20_000
 // eachRow hands on what is behind an epoch, entry by entry as they come, so that memory does not grow with the log.
 func eachRow(ctx context.Context, tx pgx.Tx, after uint64, row func(controllog.Row) error) error {
 	for n := loadPage; n == loadPage; {
-		rows, err := tx.Query(ctx, `SELECT epoch, prev, at, id, kind, body::text FROM tiercache.log WHERE epoch > $1 ORDER BY epoch LIMIT $2`, int64(after), loadPage)
+		rows, err := tx.Query(ctx, `SELECT epoch, prev, at, id, kind, body::text, coalesce(prev_chain, 0), coalesce(chain, 0) FROM tiercache.log WHERE epoch > $1 ORDER BY epoch LIMIT $2`, int64(after), loadPage)
 		if err != nil {
 			return err
 		}
 		n = 0
 		var r controllog.Row
-		_, err = pgx.ForEachRow(rows, []any{&r.Epoch, &r.Prev, &r.Time, &r.ID, &r.Kind, &r.Body}, func() error {
+		var prevChain, chain int64
+		_, err = pgx.ForEachRow(rows, []any{&r.Epoch, &r.Prev, &r.Time, &r.ID, &r.Kind, &r.Body, &prevChain, &chain}, func() error {
+			r.PrevChain, r.Chain = uint64(prevChain), uint64(chain)
 			n, after = n+1, r.Epoch
 			if err := row(r); err != nil {
 				return fmt.Errorf("%w: %w", errVisitor, err)

@@ -21,12 +21,12 @@ const (
 const sequenceBatch = 10_000
 
 // selectLog is the state and what is behind an epoch, in one snapshot. Its first two columns are the same in
-// each row; without entries there is one row, with NULL in the others.
-const selectLog = `SELECT s.epoch, s.compacted, e.epoch, e.prev, e.at, e.id, e.kind, e.body
+// each row, as is the third; without entries there is one row, with NULL in the others.
+const selectLog = `SELECT s.epoch, s.compacted, coalesce(s.chain, 0), e.epoch, e.prev, e.at, e.id, e.kind, e.body, coalesce(e.prev_chain, 0), coalesce(e.chain, 0)
 	FROM tiercache.state s LEFT JOIN LATERAL (
 		SELECT * FROM (
 			SELECT l.*, sum(octet_length(l.body)) OVER (ORDER BY l.epoch) AS upto FROM (
-				SELECT epoch, prev, at, id, kind, body::text AS body FROM tiercache.log
+				SELECT epoch, prev, at, id, kind, body::text AS body, prev_chain, chain FROM tiercache.log
 				WHERE epoch > $1 AND $1 >= s.compacted ORDER BY epoch LIMIT $2
 			) l
 		) w WHERE w.upto - octet_length(w.body) < $3
@@ -89,17 +89,20 @@ func (s *Store) Log(ctx context.Context, after uint64) ([]controllog.Row, error)
 func scanLog(rows pgx.Rows, after uint64, p *Poll) error {
 	defer rows.Close()
 	for rows.Next() {
-		var head, floor int64
+		var head, floor, headChain, prevChain, chain int64
 		var epoch, prev *int64
 		var at *time.Time
 		var id, kind *string
 		var body []byte
-		if err := rows.Scan(&head, &floor, &epoch, &prev, &at, &id, &kind, &body); err != nil {
+		if err := rows.Scan(&head, &floor, &headChain, &epoch, &prev, &at, &id, &kind, &body, &prevChain, &chain); err != nil {
 			return err
 		}
-		p.Head, p.Compacted = uint64(head), after < uint64(floor)
+		p.Head, p.Chain, p.Compacted = uint64(head), uint64(headChain), after < uint64(floor)
 		if epoch != nil {
-			p.Rows = append(p.Rows, controllog.Row{Epoch: uint64(*epoch), Prev: uint64(*prev), Time: *at, ID: *id, Kind: *kind, Body: body})
+			p.Rows = append(p.Rows, controllog.Row{
+				Epoch: uint64(*epoch), Prev: uint64(*prev), Chain: uint64(chain), PrevChain: uint64(prevChain),
+				Time: *at, ID: *id, Kind: *kind, Body: body,
+			})
 		}
 	}
 	return rows.Err()
@@ -144,10 +147,36 @@ func (s *Store) Heard(ctx context.Context, epoch uint64) error {
 	return nil
 }
 
-// HeardLately counts the terms of the last while that began since a node had an epoch which the log had not. Terms begin
-// at the clock, so that they are found by their numbers.
+// ChainAt is the hash of the log through the entry of that epoch; 0 when the log has no such entry (any more), or that one
+// has no hash. Errors: ErrUnavailable.
+func (s *Store) ChainAt(ctx context.Context, epoch uint64) (uint64, error) {
+	chain, err := one(ctx, s, pgx.RowTo[int64], `SELECT coalesce((SELECT chain FROM tiercache.log WHERE epoch = $1), 0)`, int64(epoch))
+	if err != nil {
+		return 0, fmt.Errorf("hash of epoch %d: %w", epoch, err)
+	}
+	return uint64(chain), nil
+}
+
+// Branched says that a node has a history in which the log has another hash at that epoch. A new term then begins, which
+// purges everything hard, unless the log has that very hash, or has purged everything hard since. Errors: ErrUnavailable.
+func (s *Store) Branched(ctx context.Context, epoch, chain uint64) error {
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT tiercache.branched($1, $2)`, int64(epoch), int64(chain)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `SELECT FROM tiercache.sequence()`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin a term behind a branch: %w", err)
+	}
+	return nil
+}
+
+// HeardLately counts the terms of the last while that began since a node had an epoch which the log had not, or another
+// branch of the log. Terms begin at the clock, so that they are found by their numbers.
 func (s *Store) HeardLately(ctx context.Context, within time.Duration) (int, error) {
 	return one(ctx, s, pgx.RowTo[int], `SELECT count(*)::integer FROM tiercache.log
 		WHERE epoch > ((extract(epoch FROM clock_timestamp()) - $1::float8) * 1000000)::bigint
-			AND kind = 'term' AND body->>'reason' LIKE 'a node has epoch %'`, within.Seconds())
+			AND kind = 'term' AND body->>'reason' ~ '^(a node has epoch|the log has branched)'`, within.Seconds())
 }

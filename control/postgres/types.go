@@ -12,6 +12,8 @@ import (
 type Poll struct {
 	// Head is the last epoch. The statement that found it left the outbox empty as of its own snapshot.
 	Head uint64
+	// Chain is the hash of the log through Head, 0 when that entry has none.
+	Chain uint64
 	// Rows are the entries behind the epoch, oldest first: all of them, or the first 1000 or 1 MiB.
 	Rows []controllog.Row
 	// Compacted: entries behind the epoch have been removed, so there are no Rows: Load.

@@ -23,6 +23,10 @@ const (
 	heardInterval = 10 * time.Second
 	heardWindow   = time.Hour
 	maxClaims     = 3
+
+	// branchInterval is how often PostgreSQL is asked to begin a term for nodes of another branch: those of one branch
+	// need one term together.
+	branchInterval = time.Second
 )
 
 // EpochOf is the epoch of a write by its id, as far as it is among the newest entries.
@@ -98,21 +102,8 @@ func (s *Sequencer) Ahead(ctx context.Context, node string, epoch uint64) error 
 	if limit := time.Now().Add(maxAhead).UnixMicro(); epoch > uint64(limit) {
 		return fmt.Errorf("%w: %d", ErrImplausible, epoch)
 	}
-	s.mu.Lock()
-	soon := time.Since(s.mu.lastHeard) < heardInterval
-	if !soon {
-		s.mu.lastHeard = time.Now()
-	}
-	s.mu.Unlock()
-	if soon {
-		return ErrTooSoon
-	}
-	switch n, err := s.deps.Log.HeardLately(ctx, heardWindow); {
-	case err != nil:
+	if err := s.claim(ctx, &s.mu.lastHeard, heardInterval, node, epoch); err != nil {
 		return err
-	case n >= maxClaims:
-		s.log.Warn("a node is ahead of the control log, but that was said too often: it is not believed", "node", node, "epoch", epoch)
-		return fmt.Errorf("%w: %d times within %v", ErrTooSoon, n, heardWindow)
 	}
 	s.log.Error("a node is ahead of the control log, which was set back: it goes on above", "node", node, "epoch", epoch, "head", s.Applied())
 	if err := s.deps.Log.Heard(ctx, epoch); err != nil {

@@ -44,10 +44,15 @@ func (s *Sequencer) round(ctx context.Context) (uint64, error) {
 // poll runs the sequencing statement. When the head is below what was applied here, PostgreSQL was set back:
 // the number line then jumps above both, so that no number is used twice.
 func (s *Sequencer) poll(ctx context.Context) (postgres.Poll, error) {
-	applied := s.replica.Load().Applied()
+	applied, chain := s.replica.Load().At()
 	poll, err := s.deps.Log.Poll(ctx, applied)
-	if err != nil || poll.Head >= applied {
+	switch {
+	case err != nil:
 		return poll, err
+	case poll.Head == applied && differ(poll.Chain, chain):
+		return s.rejoin(ctx, applied, chain)
+	case poll.Head >= applied:
+		return poll, nil
 	}
 	s.log.Error("PostgreSQL was set back: its control log ends before what was applied", "head", poll.Head, "applied", applied)
 	if err := s.deps.Log.Heard(ctx, applied); err != nil {
@@ -76,6 +81,10 @@ func (s *Sequencer) take(ctx context.Context, poll postgres.Poll) error {
 	}
 	_, err := replica.Apply(entries...)
 	switch {
+	case errors.Is(err, controllog.ErrBranch):
+		applied, chain := replica.At()
+		_, err := s.rejoin(ctx, applied, chain)
+		return err
 	case errors.Is(err, controllog.ErrReset), errors.Is(err, controllog.ErrGap):
 		s.stats.Resets.Add(1)
 		s.log.Warn("what was applied is not on the log's chain: it is read anew", "error", err)

@@ -41,6 +41,8 @@ type Log interface {
 	Load(ctx context.Context, begin func(postgres.Loaded) error, row func(controllog.Row) error) error
 	Heard(ctx context.Context, epoch uint64) error
 	HeardLately(ctx context.Context, within time.Duration) (int, error)
+	ChainAt(ctx context.Context, epoch uint64) (uint64, error)
+	Branched(ctx context.Context, epoch, chain uint64) error
 }
 
 // Bus carries entries to the nodes.
@@ -61,10 +63,13 @@ type Deps struct {
 	Bus Bus // nil: nodes learn of entries when they renew
 	// Saw is told, in order, how far this node has applied the log, and a time not before the newest of
 	// those entries was committed. It must not block.
-	Saw    func(epoch uint64, at time.Time)
-	Polled func(took time.Duration, err error) // for metrics; nil: nobody
-	Logger *slog.Logger
-	Health *runner.Component
+	Saw func(epoch uint64, at time.Time)
+	// Branched is told when what this node had applied was another branch of the log, before it has seen anything of this
+	// one: what nodes have said that they applied is worth nothing. nil: nobody. It must not block.
+	Branched func()
+	Polled   func(took time.Duration, err error) // for metrics; nil: nobody
+	Logger   *slog.Logger
+	Health   *runner.Component
 }
 
 // Sequencer follows the control log. Its methods are safe for concurrent use.
@@ -93,6 +98,7 @@ type Sequencer struct {
 		onTokens    func([]controllog.TokenChange)
 		tail        tail
 		lastHeard   time.Time // when a node that was ahead made the number line jump
+		lastBranch  time.Time // when a node of another branch did
 	}
 	heard heard
 	image image
@@ -111,6 +117,9 @@ func New(cfg Config, deps Deps) *Sequencer {
 	}
 	if s.deps.Saw == nil {
 		s.deps.Saw = func(uint64, time.Time) {}
+	}
+	if s.deps.Branched == nil {
+		s.deps.Branched = func() {}
 	}
 	if s.deps.Polled == nil {
 		s.deps.Polled = func(time.Duration, error) {}

@@ -11,6 +11,7 @@ type Stats struct {
 	Entries     atomic.Uint64 // read from PostgreSQL
 	Malformed   atomic.Uint64 // of those, that could not be read
 	Resets      atomic.Uint64 // times the replica was made anew
+	Branches    atomic.Uint64 // of those, since the log had branched
 	Published   atomic.Uint64 // messages handed to the bus
 	Unpublished atomic.Uint64 // messages that could not be sent
 	Unreadable  atomic.Uint64 // messages heard that are none

@@ -21,6 +21,7 @@ type tail struct {
 
 type kept struct {
 	epoch, prev uint64
+	chain       uint64
 	id          string
 	encoded     []byte
 }
@@ -36,7 +37,7 @@ func (t *tail) add(entries []controllog.Entry) {
 			*t = tail{epochs: make(map[string]uint64)}
 		}
 		encoded := controllog.AppendEntry(nil, e)
-		t.entries = append(t.entries, kept{e.Epoch, e.Prev, e.ID, encoded})
+		t.entries = append(t.entries, kept{e.Epoch, e.Prev, e.Chain, e.ID, encoded})
 		t.bytes += len(encoded)
 		t.epochs[e.ID] = e.Epoch
 	}
@@ -50,6 +51,15 @@ func (t *tail) add(entries []controllog.Entry) {
 		drop++
 	}
 	t.entries = t.entries[drop:] // append copies what is left when the array is full
+}
+
+// chainAt is the hash of the log through that entry; false when it is not kept.
+func (t *tail) chainAt(epoch uint64) (uint64, bool) {
+	i := sort.Search(len(t.entries), func(i int) bool { return t.entries[i].epoch >= epoch })
+	if i == len(t.entries) || t.entries[i].epoch != epoch {
+		return 0, false
+	}
+	return t.entries[i].chain, true
 }
 
 // after returns the encoded entries behind epoch, at least one and then at most limit bytes of them; false

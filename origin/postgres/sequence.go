@@ -157,7 +157,7 @@ func (r *round) run(ctx context.Context, pool *pgxpool.Pool) (moved, error) {
 func (r *round) runOnce(ctx context.Context, pool *pgxpool.Pool, m *moved) error {
 	batch := &pgx.Batch{}
 	batch.Queue(waitForDisk)
-	batch.Queue(`SELECT epoch, prev, at, id, kind, body FROM tiercache.sequence($1)`, sequenceBatch).Query(m.collect)
+	batch.Queue(`SELECT epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), coalesce(chain, 0) FROM tiercache.sequence($1)`, sequenceBatch).Query(m.collect)
 	epochs := make(map[string]uint64, len(r.ids))
 	batch.Queue(`SELECT id, epoch FROM tiercache.log WHERE id = ANY($1)`, r.ids).Query(func(rows pgx.Rows) error {
 		var id string
@@ -183,7 +183,9 @@ type moved struct {
 // collect reads the rows of one call.
 func (m *moved) collect(rows pgx.Rows) error {
 	var row controllog.Row
-	_, err := pgx.ForEachRow(rows, []any{&row.Epoch, &row.Prev, &row.Time, &row.ID, &row.Kind, &row.Body}, func() error {
+	var prevChain, chain int64
+	_, err := pgx.ForEachRow(rows, []any{&row.Epoch, &row.Prev, &row.Time, &row.ID, &row.Kind, &row.Body, &prevChain, &chain}, func() error {
+		row.PrevChain, row.Chain = uint64(prevChain), uint64(chain)
 		m.total++
 		if m.size += len(row.Body); m.size <= maxSequenced {
 			m.rows = append(m.rows, row)

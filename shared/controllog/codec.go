@@ -12,19 +12,21 @@ import (
 	"tiercache/shared/object"
 )
 
-// Version 1 of an entry's frame, all numbers little-endian:
+// Version 2 of an entry's frame, all numbers little-endian:
 //
 //	 0  length of the frame in bytes, 4
 //	 4  version, kind, flags (1: a hint), mode
 //	 8  epoch, prev, time in Unix ms, 8 each
 //	32  length of the id in bytes, 4
-//	36  id
+//	36  chain, chain of the entry before, 8 each; not in version 1
+//	52  id
 //	    payload: scopes of 16 bytes for a purge, JSON for others, nothing for a hint or what could not be read
 //	    checksum (xxHash64) of all of the above, 8
 //
 // Frames follow each other without a separator.
 const (
-	entryVersion = 1
+	entryVersion = 2
+	unchained    = 1 // the version without hashes
 	flagHint     = 1
 	offVersion   = 4
 	offKind      = 5
@@ -34,7 +36,10 @@ const (
 	offPrev      = 16
 	offTime      = 24
 	offIDLength  = 32
-	entryFixed   = 36
+	entryFixed   = 36 // of both versions
+	offChain     = 36
+	offPrevChain = 44
+	offID        = 52
 	scopeSize    = len(object.Scope{})
 )
 
@@ -65,6 +70,8 @@ func appendFrame(dst []byte, e *Entry, hint bool) []byte {
 	dst = order.AppendUint64(dst, e.Prev)
 	dst = order.AppendUint64(dst, uint64(e.Time.UnixMilli()))
 	dst = order.AppendUint32(dst, uint32(len(e.ID)))
+	dst = order.AppendUint64(dst, e.Chain)
+	dst = order.AppendUint64(dst, e.PrevChain)
 	dst = append(dst, e.ID...)
 	if !hint {
 		dst = appendPayload(dst, e)
@@ -135,23 +142,31 @@ func cutFrame(b []byte) (frame, rest []byte, err error) {
 
 func decodeFrame(b []byte) (Entry, error) {
 	order := binary.LittleEndian
-	if b[offVersion] != entryVersion {
+	fixed := offID
+	switch b[offVersion] {
+	case entryVersion:
+	case unchained:
+		fixed = entryFixed
+	default:
 		return Entry{}, fmt.Errorf("%w: entry version %d", ErrVersion, b[offVersion])
 	}
 	id := uint64(order.Uint32(b[offIDLength:]))
-	if id > uint64(len(b)-entryFixed) || b[offFlags]&^flagHint != 0 {
+	if len(b) < fixed || id > uint64(len(b)-fixed) || b[offFlags]&^flagHint != 0 {
 		return Entry{}, fmt.Errorf("%w: entry head", ErrCorrupt)
 	}
 	e := Entry{
 		Epoch: order.Uint64(b[offEpoch:]),
 		Prev:  order.Uint64(b[offPrev:]),
 		Time:  time.UnixMilli(int64(order.Uint64(b[offTime:]))).UTC(),
-		ID:    string(b[entryFixed : entryFixed+id]),
 		Kind:  Kind(b[offKind]),
 		Hint:  b[offFlags]&flagHint != 0,
 		Mode:  invalidation.Mode(b[offMode]),
 	}
-	payload := b[entryFixed+id:]
+	if fixed == offID {
+		e.Chain, e.PrevChain = order.Uint64(b[offChain:]), order.Uint64(b[offPrevChain:])
+	}
+	name, payload := b[fixed:][:id], b[fixed:][id:]
+	e.ID = string(name)
 	if err := e.check(len(payload)); err != nil {
 		return Entry{}, err
 	}

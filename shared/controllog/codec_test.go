@@ -32,15 +32,21 @@ func sealed(b []byte) []byte {
 
 // TestEntry_Golden: nodes of several releases read one log.
 func TestEntry_Golden(t *testing.T) {
-	want, err := os.ReadFile("testdata/entries-v1.bin")
+	for name, entries := range map[string][]controllog.Entry{"entries-v1.bin": samples(), "entries-v2.bin": chained()} {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := controllog.DecodeEntries(b)
+		if err != nil || !reflect.DeepEqual(got, entries) {
+			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, entries)
+		}
+	}
+	want, err := os.ReadFile("testdata/entries-v2.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := controllog.DecodeEntries(want)
-	if err != nil || !reflect.DeepEqual(got, samples()) {
-		t.Errorf("%v\n got %+v\nwant %+v", err, got, samples())
-	}
-	for _, e := range samples() {
+	for _, e := range chained() {
 		if e.Kind == controllog.KindService && e.Service != nil {
 			continue // documents get new fields
 		}
@@ -51,9 +57,9 @@ func TestEntry_Golden(t *testing.T) {
 }
 
 func TestAppendHint(t *testing.T) {
-	for _, e := range samples() {
+	for _, e := range chained() {
 		got, err := controllog.DecodeEntries(controllog.AppendHint(nil, &e))
-		want := controllog.Entry{Epoch: e.Epoch, Prev: e.Prev, Time: e.Time, ID: e.ID, Kind: e.Kind, Mode: e.Mode, Hint: true}
+		want := controllog.Entry{Epoch: e.Epoch, Prev: e.Prev, Chain: e.Chain, PrevChain: e.PrevChain, Time: e.Time, ID: e.ID, Kind: e.Kind, Mode: e.Mode, Hint: true}
 		if err != nil || !reflect.DeepEqual(got, []controllog.Entry{want}) {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -62,13 +68,13 @@ func TestAppendHint(t *testing.T) {
 
 func TestAppendMessage_LargeEntriesAreHints(t *testing.T) {
 	small, large := purgeOf(1, 2), purgeOf(2, 3)
-	small.Scopes, large.Scopes = make([]object.Scope, 4093), make([]object.Scope, 4096)
+	small.Scopes, large.Scopes = make([]object.Scope, 4092), make([]object.Scope, 4096)
 	b := controllog.AppendMessage(nil, &small)
 	if n := len(b); n > controllog.HintSize || n <= controllog.HintSize-16 {
 		t.Errorf("the small one has %d bytes", n)
 	}
 	got, err := controllog.DecodeEntries(controllog.AppendMessage(b, &large))
-	if err != nil || len(got) != 2 || got[0].Hint || len(got[0].Scopes) != 4093 || !got[1].Hint || got[1].Scopes != nil {
+	if err != nil || len(got) != 2 || got[0].Hint || len(got[0].Scopes) != 4092 || !got[1].Hint || got[1].Scopes != nil {
 		t.Errorf("%d entries, %v", len(got), err)
 	}
 }
@@ -100,7 +106,7 @@ func TestDecodeEntries_Refuses(t *testing.T) {
 		value byte
 		err   error
 	}{
-		"other version":         {samples()[0], 4, 2, controllog.ErrVersion},
+		"other version":         {samples()[0], 4, 3, controllog.ErrVersion},
 		"unknown kind":          {samples()[0], 5, 9, controllog.ErrVersion},
 		"no kind":               {samples()[0], 5, 0, controllog.ErrVersion},
 		"unknown flag":          {samples()[0], 6, 2, controllog.ErrCorrupt},
@@ -110,7 +116,7 @@ func TestDecodeEntries_Refuses(t *testing.T) {
 		"epoch at prev":         {samples()[1], 8, 100, controllog.ErrCorrupt},
 		"id outside":            {samples()[1], 34, 1, controllog.ErrCorrupt},
 		"payload in id":         {samples()[0], 32, 5, controllog.ErrCorrupt},
-		"payload that is other": {samples()[1], 37, '[', controllog.ErrCorrupt},
+		"payload that is other": {samples()[1], 53, '[', controllog.ErrCorrupt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := controllog.AppendEntry(nil, &row.of)

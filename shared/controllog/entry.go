@@ -35,10 +35,12 @@ func (k Kind) String() string {
 // Entry is one entry of the log.
 type Entry struct {
 	Epoch uint64
-	Prev  uint64    // the epoch of the entry before; 0 for the very first
-	Time  time.Time // when it was sequenced, by PostgreSQL's clock, in ms
-	ID    string    // of the write that made it
-	Kind  Kind
+	Prev  uint64 // the epoch of the entry before; 0 for the very first
+	// Chain is the hash of the log through this entry, PrevChain that through the one before; 0: not known.
+	Chain, PrevChain uint64
+	Time             time.Time // when it was sequenced, by PostgreSQL's clock, in ms
+	ID               string    // of the write that made it
+	Kind             Kind
 	// Hint: the entry came without what follows, since it is large; it must be fetched.
 	Hint bool
 
@@ -76,18 +78,19 @@ type TermChange struct {
 
 // Row is an entry as it stands in PostgreSQL.
 type Row struct {
-	Epoch, Prev uint64
-	Time        time.Time
-	ID          string
-	Kind        string
-	Body        []byte // JSON: Purge, ServiceChange, TokenChange or TermChange
+	Epoch, Prev      uint64
+	Chain, PrevChain uint64 // as in Entry
+	Time             time.Time
+	ID               string
+	Kind             string
+	Body             []byte // JSON: Purge, ServiceChange, TokenChange or TermChange
 }
 
 // Entry makes the entry of a row: each node makes the same of the same row. A purge that cannot be read
 // becomes a hard purge of everything, since some writer relies on it; err then says what is wrong with it, beside
 // a usable entry. So does a term. For other kinds the entry is one that changes nothing.
 func (r *Row) Entry() (e Entry, err error) {
-	e = Entry{Epoch: r.Epoch, Prev: r.Prev, Time: r.Time, ID: r.ID}
+	e = Entry{Epoch: r.Epoch, Prev: r.Prev, Chain: r.Chain, PrevChain: r.PrevChain, Time: r.Time, ID: r.ID}
 	switch r.Kind {
 	case "service":
 		e.Kind = KindService

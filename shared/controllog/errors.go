@@ -9,6 +9,9 @@ var (
 	// ErrReset: what was applied is not on the log's chain; it is a branch that was lost. The replica must be
 	// restored from an image.
 	ErrReset = errors.New("what was applied is not in the control log any more")
+	// ErrBranch: what was applied has the same numbers as the log and is not the same: the log has branched. The
+	// replica must be restored from an image, and what was stamped before is dead.
+	ErrBranch = errors.New("what was applied is another branch of the control log")
 	// ErrOldImage: an image is older than what was applied.
 	ErrOldImage = errors.New("the image is older than what was applied")
 	// ErrAboveHead: no entry has that epoch yet.

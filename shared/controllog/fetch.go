@@ -22,6 +22,8 @@ type FetchReply struct {
 	Head uint64
 	// Compacted: the entries behind After are not kept any more; an image is needed.
 	Compacted bool
+	// Branched: what the node has through After is another branch of the log; an image is needed.
+	Branched bool
 	// Refused says, in words, why there are no entries.
 	Refused string
 	// Entries are the next ones behind After, as AppendEntry makes them, about MaxFetch bytes of them at most.
@@ -33,6 +35,7 @@ const (
 	fetchReplyVersion = 1
 	fetchReplyHead    = 1 + 1 + 8 + 2
 	flagCompacted     = 1
+	flagBranched      = 2
 	maxRefused        = 1 << 10
 )
 
@@ -41,6 +44,9 @@ func (r *FetchReply) AppendBinary(dst []byte) ([]byte, error) {
 	var flags byte
 	if r.Compacted {
 		flags = flagCompacted
+	}
+	if r.Branched {
+		flags |= flagBranched
 	}
 	refused := r.Refused[:min(len(r.Refused), maxRefused)]
 	dst = append(dst, fetchReplyVersion, flags)
@@ -55,10 +61,10 @@ func DecodeFetchReply(b []byte) (FetchReply, error) {
 	if len(b) < fetchReplyHead {
 		return FetchReply{}, fmt.Errorf("%w: %d bytes", ErrFetchReply, len(b))
 	}
-	if b[0] != fetchReplyVersion || b[1]&^flagCompacted != 0 {
+	if b[0] != fetchReplyVersion || b[1]&^(flagCompacted|flagBranched) != 0 {
 		return FetchReply{}, fmt.Errorf("%w: version %d, flags %x", ErrFetchReply, b[0], b[1])
 	}
-	r := FetchReply{Head: binary.BigEndian.Uint64(b[2:]), Compacted: b[1]&flagCompacted != 0}
+	r := FetchReply{Head: binary.BigEndian.Uint64(b[2:]), Compacted: b[1]&flagCompacted != 0, Branched: b[1]&flagBranched != 0}
 	n, rest := int(binary.BigEndian.Uint16(b[10:])), b[fetchReplyHead:]
 	if n > min(len(rest), maxRefused) {
 		return FetchReply{}, fmt.Errorf("%w: a text of %d bytes", ErrFetchReply, n)

@@ -49,7 +49,7 @@ func termOf(prev, epoch uint64, purge string) controllog.Entry {
 	return controllog.Entry{Epoch: epoch, Prev: prev, Time: noon, ID: "n", Kind: controllog.KindTerm, Term: &controllog.TermChange{Reason: "restart", Purge: purge}}
 }
 
-// samples is one entry of each kind, in a chain.
+// samples is one entry of each kind, in a chain, as the first version has them.
 func samples() []controllog.Entry {
 	gone := serviceOf(105, 106, "old", 0)
 	gone.Service.Document = nil
@@ -64,6 +64,18 @@ func samples() []controllog.Entry {
 		tokenOf(104, 105, "t1", true), gone, mute, {Epoch: 108, Prev: 107, Time: noon, Kind: controllog.KindPurge, Mode: hard, Scopes: []object.Scope{invalidation.AllScope()}},
 		mild, hint,
 	}
+}
+
+// chained are samples with hashes.
+func chained() []controllog.Entry {
+	entries := samples()
+	chain := uint64(0)
+	for i := range entries {
+		entries[i].PrevChain = chain
+		chain = 0xc0ffee0000 + entries[i].Epoch
+		entries[i].Chain = chain
+	}
+	return entries
 }
 
 func apply(t *testing.T, r *controllog.Replica, entries ...controllog.Entry) {

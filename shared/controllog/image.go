@@ -14,6 +14,7 @@ import (
 // is shared with the replica's entries and must not be written to.
 type Image struct {
 	Index    *invalidation.Snapshot // Index.Applied is the epoch of the image
+	Chain    uint64                 // the hash of the log through that epoch; 0: not known
 	Services []ServiceChange        // by name
 	Tokens   []TokenChange          // by id
 }
@@ -33,7 +34,7 @@ func CompactedImage(floor uint64, services []ServiceChange, tokens []TokenChange
 func (r *Replica) Image() *Image {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return &Image{Index: r.index.Snapshot(), Services: byName(r.mu.services), Tokens: byID(r.mu.tokens)}
+	return &Image{Index: r.index.Snapshot(), Chain: r.mu.chain, Services: byName(r.mu.services), Tokens: byID(r.mu.tokens)}
 }
 
 // Restore replaces the state by that of an image. ErrOldImage when the image is older than what was applied;
@@ -47,6 +48,7 @@ func (r *Replica) Restore(m *Image) error {
 	if m.Applied() < r.Applied() {
 		return fmt.Errorf("%w: %d, applied %d", ErrOldImage, m.Applied(), r.Applied())
 	}
+	r.mu.chain = m.Chain
 	clear(r.mu.services)
 	for _, c := range m.Services {
 		r.mu.services[c.Name] = c
@@ -61,16 +63,27 @@ func (r *Replica) Restore(m *Image) error {
 	return nil
 }
 
-// Version 1 of an image, all numbers little-endian:
+// Disown makes everything dead that was stamped through an epoch or before the image's own. It is for an image that replaces
+// the view of a node which had applied another branch of the log through that epoch: stamps of that branch cannot be
+// told from those of this one.
+func (m *Image) Disown(through uint64) {
+	index := *m.Index // the purges are shared
+	index.Hard = max(index.Hard, index.Applied, through+1)
+	m.Index = &index
+}
+
+// Version 2 of an image, all numbers little-endian:
 //
-//	 0  "TCI" 1
+//	 0  "TCI" 2
 //	 4  length in bytes of the index, the services, the tokens, 4 each
-//	16  the index as invalidation.Snapshot writes it, services and tokens as JSON arrays
+//	16  chain, 8; not in version 1
+//	24  the index as invalidation.Snapshot writes it, services and tokens as JSON arrays
 //	    checksum (xxHash64) of all of the above, 8
 const (
-	imageMagic   = "TCI\x01"
+	imageMagic   = "TCI\x02"
 	imageParts   = 3
-	imageFixed   = 4 + 4*imageParts
+	imageFixed   = 4 + 4*imageParts // of both versions
+	chainSize    = 8
 	checksumSize = 8
 )
 
@@ -93,6 +106,7 @@ func (m *Image) AppendBinary(dst []byte) ([]byte, error) {
 	for _, part := range parts {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(part)))
 	}
+	dst = binary.LittleEndian.AppendUint64(dst, m.Chain)
 	for _, part := range parts {
 		dst = append(dst, part...)
 	}
@@ -106,11 +120,18 @@ func DecodeImage(b []byte) (*Image, error) {
 	switch {
 	case len(b) < imageFixed+checksumSize || string(b[:name]) != imageMagic[:name]:
 		return nil, fmt.Errorf("%w: no image", ErrCorrupt)
-	case b[name] != imageMagic[name]:
+	case b[name] != imageMagic[name] && b[name] != unchained:
 		return nil, fmt.Errorf("%w: image version %d", ErrVersion, b[name])
 	}
 	var parts [imageParts][]byte
+	var chain uint64
 	body := b[imageFixed : len(b)-checksumSize]
+	if b[name] != unchained {
+		if len(body) < chainSize {
+			return nil, fmt.Errorf("%w: image of %d bytes is cut short", ErrCorrupt, len(b))
+		}
+		chain, body = binary.LittleEndian.Uint64(body), body[chainSize:]
+	}
 	for i := range parts {
 		n := uint64(binary.LittleEndian.Uint32(b[4+4*i:]))
 		if n > uint64(len(body)) {
@@ -121,11 +142,11 @@ func DecodeImage(b []byte) (*Image, error) {
 	if len(body) != 0 || xxhash.Sum64(b[:len(b)-checksumSize]) != binary.LittleEndian.Uint64(b[len(b)-checksumSize:]) {
 		return nil, fmt.Errorf("%w: image checksum", ErrCorrupt)
 	}
-	return decodeParts(parts)
+	return decodeParts(parts, chain)
 }
 
-func decodeParts(parts [imageParts][]byte) (*Image, error) {
-	m := &Image{}
+func decodeParts(parts [imageParts][]byte, chain uint64) (*Image, error) {
+	m := &Image{Chain: chain}
 	var err error
 	if m.Index, err = invalidation.DecodeSnapshot(parts[0]); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)

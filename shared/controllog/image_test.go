@@ -35,13 +35,16 @@ func encodedImage(t testing.TB, m *controllog.Image) []byte {
 
 // TestImage_Golden: nodes find the images of earlier releases on their disks.
 func TestImage_Golden(t *testing.T) {
-	b, err := os.ReadFile("testdata/image-v1.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := controllog.DecodeImage(b)
-	if err != nil || !reflect.DeepEqual(m, replicaOf(t).Image()) {
-		t.Errorf("%+v, %v", m, err)
+	for name, chain := range map[string]uint64{"image-v1.bin": 0, "image-v2.bin": 0xc0ffee} {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := replicaOf(t).Image()
+		want.Chain = chain
+		if m, err := controllog.DecodeImage(b); err != nil || !reflect.DeepEqual(m, want) {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
 	}
 }
 

@@ -27,7 +27,9 @@ type Renew struct {
 	Region  string `json:"region"`
 	Addr    string `json:"addr"`
 	Applied uint64 `json:"applied"`
-	Nonce   string `json:"nonce"`
+	// Chain is the hash of the log through Applied, as the node has it; 0: not known.
+	Chain uint64 `json:"chain,omitempty"`
+	Nonce string `json:"nonce"`
 	// Instance is drawn by each process at its start: two of one name are two, and a member is one of them.
 	Instance string `json:"instance"`
 	// Replaces is the instance of the process before, if the node knows that it has ended: its name is free at once.
@@ -52,6 +54,8 @@ type RenewReply struct {
 	Refused string `json:"refused,omitempty"`
 	// Taken: it is refused since another process is the member of that name, and may hold a lease.
 	Taken bool `json:"taken,omitempty"`
+	// Branched: it is refused since what it has applied is another branch of the log: it needs an image.
+	Branched bool `json:"branched,omitempty"`
 }
 
 // RefusedUnknown: the node is not a member (any more); it must join.
@@ -60,6 +64,7 @@ const RefusedUnknown = "unknown node: join"
 // Fetch asks for the entries behind After, oldest first.
 type Fetch struct {
 	After uint64 `json:"after"`
+	Chain uint64 `json:"chain,omitempty"` // of the log through After, as the node has it; 0: not known
 }
 
 // MaxFetch bounds the encoded entries of one FetchReply, in bytes.

@@ -22,6 +22,7 @@ type Replica struct {
 	// mu is held by the writer through each Apply and Restore, so that an image is of one epoch.
 	mu struct {
 		sync.Mutex
+		chain    uint64 // of the log through what was applied; 0: not known
 		services map[string]ServiceChange
 		tokens   map[string]TokenChange
 	}
@@ -42,12 +43,22 @@ func (r *Replica) Index() *invalidation.Index { return r.index }
 // Applied is the epoch of the last entry that was applied.
 func (r *Replica) Applied() uint64 { return r.index.Applied() }
 
+// At is Applied with the hash of the log through that entry, 0 where that is not known.
+func (r *Replica) At() (applied, chain uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.Applied(), r.mu.chain
+}
+
 // Apply applies entries that follow what was applied and returns how many that were. Entries at or below it are
 // skipped, so repeated ones do no harm. At the first that does not follow it stops: ErrGap when entries before it
-// are missing or it is a hint, ErrReset when what was applied is not on its chain.
+// are missing or it is a hint, ErrReset when what was applied is not on its chain, ErrBranch when it follows something
+// else with the same epoch.
 //
 // INVARIANT: an entry is applied only when its Prev is exactly what was applied. Epochs alone do not say whether
 // one is missing.
+//
+// INVARIANT: nor do they say that it is the same log: the hashes must agree, wherever what was applied has one.
 func (r *Replica) Apply(entries ...Entry) (applied int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,10 +71,13 @@ func (r *Replica) Apply(entries ...Entry) (applied int, err error) {
 			return applied, fmt.Errorf("%w: between %d and %d", ErrGap, at, e.Epoch)
 		case e.Prev < at:
 			return applied, fmt.Errorf("%w: %d, but %d follows %d", ErrReset, at, e.Epoch, e.Prev)
+		case r.mu.chain != 0 && r.mu.chain != e.PrevChain:
+			return applied, fmt.Errorf("%w: epoch %d is %016x here, and %d follows %016x", ErrBranch, at, r.mu.chain, e.Epoch, e.PrevChain)
 		case e.Hint:
 			return applied, fmt.Errorf("%w: %d came as a hint", ErrGap, e.Epoch)
 		}
 		r.apply(e)
+		r.mu.chain = e.Chain
 		// INVARIANT: what an entry says is in place before its epoch is published.
 		r.index.Advance(e.Epoch)
 		applied++

@@ -54,6 +54,56 @@ func TestReplica_HintMustBeFetched(t *testing.T) {
 	}
 }
 
+// TestReplica_EpochsAloneDoNotSayThatItIsTheSameLog: 101 follows another 100 than this one.
+func TestReplica_EpochsAloneDoNotSayThatItIsTheSameLog(t *testing.T) {
+	link := func(e controllog.Entry, before, chain uint64) controllog.Entry {
+		e.PrevChain, e.Chain = before, chain
+		return e
+	}
+	r := controllog.NewReplica(0)
+	apply(t, r, purgeOf(0, 99, "unhashed"), link(purgeOf(99, 100, "a"), 0, 7))
+	for _, before := range []uint64{8, 0} {
+		if n, err := r.Apply(link(purgeOf(100, 101, "b"), before, 9)); n != 0 || !errors.Is(err, controllog.ErrBranch) {
+			t.Errorf("behind %d: %d, %v", before, n, err)
+		}
+	}
+	apply(t, r, link(purgeOf(100, 101, "b"), 7, 9))
+	if at, chain := r.At(); at != 101 || chain != 9 {
+		t.Errorf("%d, %d", at, chain)
+	}
+	image := r.Image()
+	unhashed := controllog.CompactedImage(101, nil, nil)
+	for name, m := range map[string]*controllog.Image{"image": image, "image without": unhashed} {
+		restored := controllog.NewReplica(0)
+		if err := restored.Restore(m); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := restored.Apply(link(purgeOf(101, 102, "c"), 1, 2)); errors.Is(err, controllog.ErrBranch) != (m == image) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestImage_DisownKillsTheStampsOfTheBranch(t *testing.T) {
+	r := controllog.NewReplica(0)
+	apply(t, r, purgeOf(0, 100, "a"), purgeOf(100, 105, "b"))
+	for through, alive := range map[uint64]uint64{103: 105, 104: 105, 105: 106} {
+		m := r.Image()
+		before := *m.Index
+		m.Disown(through)
+		other := controllog.NewReplica(0)
+		if err := other.Restore(m); err != nil || other.Applied() != 105 {
+			t.Fatalf("%v, applied %d", err, other.Applied())
+		}
+		wantCheck(t, other, alive-1, invalidation.Dead, tag("x"))
+		wantCheck(t, other, alive, invalidation.Live, tag("x"))
+		wantCheck(t, r, 100, invalidation.Live, tag("x"))
+		if before.Hard != 0 {
+			t.Error("the replica's own floor was raised")
+		}
+	}
+}
+
 func TestReplica_TermLeavesAHole(t *testing.T) {
 	for purge, want := range map[string]struct{ before, hole invalidation.Verdict }{
 		"": {invalidation.Live, invalidation.Dead}, "soft": {invalidation.Stale, invalidation.Dead},

@@ -3,6 +3,7 @@ package follower
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"tiercache/shared/controllog"
@@ -32,6 +33,10 @@ func (l *loop) hear(e *controllog.Entry) {
 			l.early[e.Prev] = *e
 		}
 		l.missing(e.Hint)
+	case errors.Is(err, controllog.ErrBranch):
+		// Somebody still publishes another branch, or this node is on one: control says which.
+		l.f.stats.Refused.Add(1)
+		l.missing(true)
 	}
 }
 
@@ -106,6 +111,16 @@ func (l *loop) lost(err error) {
 	l.replace(err)
 }
 
+// branched is lost for a node whose branch has the same numbers as the log: what was stamped under them is dead.
+func (l *loop) branched(err error) {
+	if !l.disown {
+		l.f.stats.Branches.Add(1)
+		l.f.log.Error("what this node has applied is another branch of the control log: all that it has stored counts as purged", "applied", l.f.Applied(), "reason", err)
+	}
+	l.disown = true
+	l.lost(err)
+}
+
 // replace makes the view be replaced by an image.
 func (l *loop) replace(why error) {
 	if !l.whole {
@@ -121,10 +136,10 @@ func (l *loop) wantsFetch() bool { return !l.fetchAt.IsZero() || !l.f.cfg.Member
 // fetch starts a fetch.
 func (l *loop) fetch(ctx context.Context, now time.Time) {
 	l.seq++
-	after := l.f.Applied()
+	after, chain := l.f.replica.At()
 	// What a node that knows nothing lacks is shorter as an image; control may not have the rest any more.
 	whole := l.whole || after == 0 && l.empty && l.target > 0 && l.f.http != nil
-	r := &fetch{seq: l.seq, after: after, whole: whole, nats: l.natsUsable(now)}
+	r := &fetch{seq: l.seq, after: after, chain: chain, whole: whole, nats: l.natsUsable(now)}
 	l.fetching, l.fetchAt, l.sinceFetch = true, time.Time{}, 0
 	l.f.stats.Fetches.Add(1)
 	l.exchanges.Go(func() {
@@ -176,6 +191,13 @@ func (l *loop) take(r *fetch) error {
 	if r.err != nil {
 		return r.err
 	}
+	if r.branched && err == nil {
+		err = fmt.Errorf("%w: control has other entries through %d", controllog.ErrBranch, r.after)
+	}
+	if errors.Is(err, controllog.ErrBranch) {
+		l.branched(err)
+		return nil
+	}
 	// A part of the log that does not begin behind what the node has is not its log.
 	if r.compacted || errors.Is(err, controllog.ErrGap) && len(r.entries) > 0 && r.entries[0].Prev > l.f.Applied() {
 		l.replace(errors.New("control does not keep what is missing any more"))
@@ -205,10 +227,16 @@ func (l *loop) restore(r *fetch) error {
 	if f.Applied() > 0 {
 		f.stats.Resets.Add(1)
 	}
+	if l.disown {
+		r.image.Disown(f.Applied())
+	}
 	if err := f.replica.Restore(r.image); err != nil {
 		return err
 	}
-	l.whole = false
+	if l.disown {
+		l.lostAt = l.seq // what control says of the view before is of no interest any more
+	}
+	l.whole, l.disown = false, false
 	l.target = max(l.target, f.Applied())
 	f.history.Note(f.now(), f.Applied())
 	f.horizon.reset(time.Now(), f.Applied())

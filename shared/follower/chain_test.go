@@ -2,9 +2,11 @@ package follower
 
 import (
 	"testing"
+	"time"
 
 	"tiercache/shared/controllog"
 	"tiercache/shared/invalidation"
+	"tiercache/shared/object"
 )
 
 const base = uint64(1_000_000)
@@ -113,4 +115,48 @@ func TestTarget_APartOfWhatIsMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.aimsAt(t, 9)
+}
+
+// What came by itself may be of a branch that somebody else goes on with; what control sends is the log.
+func TestBranch_ControlSaysWhichOneIsTheLog(t *testing.T) {
+	const ours, other = 7, 8
+	foreign := entry(2)
+	foreign.PrevChain = other
+	for name, fetched := range map[string]*fetch{
+		"entries behind another one": {after: base + 1, chain: ours, head: base + 2, entries: []controllog.Entry{foreign}},
+		"control says so":            {after: base + 1, chain: ours, head: base + 1, branched: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := chainOf(t, true)
+			own := entry(1)
+			own.Chain = ours
+			l.hear(&own)
+			l.f.lease.Grant(time.Now(), base+1)
+			l.settle()
+			l.hear(&foreign)
+			if l.f.Applied() != base+1 || l.whole || l.fetchAt.IsZero() || !l.f.lease.Live(time.Now()) {
+				t.Fatalf("heard: applied %d, whole %t, fetch at %v", l.f.Applied(), l.whole, l.fetchAt)
+			}
+			l.seq++
+			renewing := &renewal{seq: l.seq, applied: base + 1, chain: ours, reply: controllog.RenewReply{Branched: true, Refused: "it is another branch"}}
+			if err := l.take(fetched); err != nil || !l.whole || l.f.lease.Live(time.Now()) || l.f.stats.Branches.Load() != 1 {
+				t.Fatalf("fetched: %v, whole %t, %d branches", err, l.whole, l.f.stats.Branches.Load())
+			}
+			image := &controllog.Image{Chain: other, Index: &invalidation.Snapshot{Applied: base + 1}}
+			if err := l.restore(&fetch{whole: true, image: image}); err != nil || l.whole || l.disown {
+				t.Fatalf("restored: %v", err)
+			}
+			scopes := []object.Scope{invalidation.TagScope("", "x")}
+			if got := l.f.Index().Check(base+1, scopes); got != invalidation.Dead {
+				t.Errorf("a stamp of the other branch is %s", got)
+			}
+			l.answer(renewing)
+			if l.whole || l.f.stats.Branches.Load() != 1 {
+				t.Error("an answer about the view before replaces this one")
+			}
+			if l.hear(&foreign); l.f.Applied() != base+2 {
+				t.Errorf("it does not go on: applied %d", l.f.Applied())
+			}
+		})
+	}
 }

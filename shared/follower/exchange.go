@@ -42,6 +42,7 @@ type renewal struct {
 	seq     uint64
 	join    bool
 	applied uint64    // as it was sent
+	chain   uint64    // the log's hash through applied
 	sent    time.Time // by the follower's clock, before anything was sent
 	nats    bool      // NATS may be asked
 	http    bool      // HTTP may be asked
@@ -59,7 +60,7 @@ var errRefused = errors.New("control refuses")
 func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	request := controllog.Renew{
 		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
-		Applied: r.applied, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave,
+		Applied: r.applied, Chain: r.chain, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave,
 	}
 	if r.join {
 		request.Replaces = f.lineage.predecessor()
@@ -102,13 +103,14 @@ func (f *Follower) take(r *renewal, via transport, answer []byte, nonce string, 
 		}
 	}
 	r.via, r.reply, r.err = via, reply, err
-	return err == nil && (reply.Refused == "" || reply.Refused == controllog.RefusedUnknown || reply.Taken)
+	return err == nil && (reply.Refused == "" || reply.Refused == controllog.RefusedUnknown || reply.Taken || reply.Branched)
 }
 
 // fetch is one request for what was missed, and what came of it.
 type fetch struct {
 	seq   uint64
 	after uint64
+	chain uint64 // the log's hash through after
 	nats  bool
 	whole bool // an image instead of entries
 
@@ -116,6 +118,7 @@ type fetch struct {
 	head      uint64
 	entries   []controllog.Entry
 	compacted bool
+	branched  bool
 	image     *controllog.Image
 	err       error
 }
@@ -130,26 +133,26 @@ func (f *Follower) retrieve(ctx context.Context, r *fetch) {
 	var reply controllog.FetchReply
 	if r.nats {
 		r.via = overNATS
-		reply, r.err = f.fetchNATS(ctx, r.after)
+		reply, r.err = f.fetchNATS(ctx, controllog.Fetch{After: r.after, Chain: r.chain})
 	}
 	if !r.nats || r.err != nil && f.http != nil {
 		r.via = overHTTP
-		reply, r.err = f.http.fetch(ctx, r.after)
+		reply, r.err = f.http.fetch(ctx, controllog.Fetch{After: r.after, Chain: r.chain})
 	}
 	if r.err != nil {
 		return
 	}
-	r.head, r.compacted = reply.Head, reply.Compacted
+	r.head, r.compacted, r.branched = reply.Head, reply.Compacted, reply.Branched
 	// What came before a damaged entry is good.
 	if r.entries, r.err = controllog.DecodeEntries(reply.Entries); r.err != nil {
 		f.stats.Refused.Add(1)
 	}
 }
 
-func (f *Follower) fetchNATS(ctx context.Context, after uint64) (controllog.FetchReply, error) {
+func (f *Follower) fetchNATS(ctx context.Context, request controllog.Fetch) (controllog.FetchReply, error) {
 	ctx, cancel := context.WithTimeout(ctx, natsFetchTime)
 	defer cancel()
-	payload, err := json.Marshal(controllog.Fetch{After: after})
+	payload, err := json.Marshal(request)
 	if err != nil {
 		return controllog.FetchReply{}, err
 	}

@@ -64,16 +64,20 @@ func (c *controlHTTP) renew(ctx context.Context, payload []byte) ([]byte, error)
 }
 
 // fetch asks for the entries behind an epoch.
-func (c *controlHTTP) fetch(ctx context.Context, after uint64) (controllog.FetchReply, error) {
+func (c *controlHTTP) fetch(ctx context.Context, request controllog.Fetch) (controllog.FetchReply, error) {
 	if c == nil {
 		return controllog.FetchReply{}, errNoHTTP
 	}
 	ctx, cancel := context.WithTimeout(ctx, httpFetchTime)
 	defer cancel()
-	header, body, err := c.do(ctx, http.MethodGet, "/v1/node/log?after="+strconv.FormatUint(after, 10), nil, maxLogReply)
+	query := "after=" + strconv.FormatUint(request.After, 10) + "&chain=" + strconv.FormatUint(request.Chain, 10)
+	header, body, err := c.do(ctx, http.MethodGet, "/v1/node/log?"+query, nil, maxLogReply)
 	var status *statusError
 	if errors.As(err, &status) && status.code == http.StatusGone {
 		return controllog.FetchReply{Compacted: true}, nil
+	}
+	if errors.As(err, &status) && status.code == http.StatusConflict {
+		return controllog.FetchReply{Branched: true}, nil
 	}
 	if err != nil {
 		return controllog.FetchReply{}, err

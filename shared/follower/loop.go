@@ -43,6 +43,7 @@ type loop struct {
 	// The highest epochs that came by themselves since the renewal, or the fetch, that is under way began, or the last one.
 	sinceRenew, sinceFetch uint64
 	whole                  bool   // entries do not help any more: an image is needed
+	disown                 bool   // and it was another branch of the log: what was stamped is dead
 	lostAt                 uint64 // the last exchange that had begun when the node heard that its branch of the log was lost
 	empty                  bool   // a node that knows nothing asks for an image, unless that just failed
 

@@ -24,6 +24,7 @@ func (s *Stats) counters() []struct {
 		{"gaps", "Messages of the control log that came before one that they build on", &s.Gaps},
 		{"fetches", "Requests for what was missed", &s.Fetches},
 		{"resets", "Views of the control log that were replaced by an image", &s.Resets},
+		{"branches", "Views that were another branch of the control log, so that all that was stamped with them is dead", &s.Branches},
 		{"refused", "Messages and answers that made no sense and were dropped", &s.Refused},
 		{"leases.lost", "Leases that ended before the next began", &s.LeasesLost},
 		{"state.errors", "Failures to read or write the state file", &s.StateErrors},

@@ -32,8 +32,9 @@ func (l *loop) renewAt(now time.Time) time.Time {
 // applied.
 func (l *loop) renew(ctx context.Context, now time.Time) {
 	l.seq++
+	applied, chain := l.f.replica.At()
 	r := &renewal{
-		seq: l.seq, join: !l.joined, applied: l.f.Applied(), sent: l.f.now(),
+		seq: l.seq, join: !l.joined, applied: applied, chain: chain, sent: l.f.now(),
 		nats: l.natsUsable(now), http: l.f.http != nil,
 	}
 	l.renewing, l.lastSent, l.sinceRenew = true, now, 0
@@ -62,6 +63,9 @@ func (l *loop) answer(r *renewal) {
 		f.lease.Revoke()
 		l.joined = false
 		l.failed(fmt.Errorf("%w: %s", errRefused, taken))
+	case r.reply.Branched && r.seq > l.lostAt:
+		l.branched(fmt.Errorf("%w: %s", controllog.ErrBranch, r.reply.Refused))
+		l.failed(fmt.Errorf("%w: %s", errRefused, r.reply.Refused))
 	case r.reply.Refused == controllog.RefusedUnknown:
 		// INVARIANT: purges do not wait for who is not a member, so it must not call itself current.
 		f.lease.Revoke()

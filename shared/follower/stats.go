@@ -4,11 +4,12 @@ import "tiercache/shared/telemetry"
 
 // Stats counts what a Follower does. Each counter only grows.
 type Stats struct {
-	Entries telemetry.Counter // entries applied
-	Gaps    telemetry.Counter // messages that came before one that they build on
-	Fetches telemetry.Counter // requests for entries that were missed
-	Resets  telemetry.Counter // views replaced by an image of control's
-	Refused telemetry.Counter // messages and answers that made no sense, each dropped
+	Entries  telemetry.Counter // entries applied
+	Gaps     telemetry.Counter // messages that came before one that they build on
+	Fetches  telemetry.Counter // requests for entries that were missed
+	Resets   telemetry.Counter // views replaced by an image of control's
+	Branches telemetry.Counter // of those, views that were another branch of the log
+	Refused  telemetry.Counter // messages and answers that made no sense, each dropped
 
 	RenewalsNATS   telemetry.Counter // answered over NATS
 	RenewalsHTTP   telemetry.Counter // answered over HTTP
