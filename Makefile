@@ -13,7 +13,7 @@ GOTEST    ?= go test
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 .PHONY: up
 up: deps-up build ## build it and run the whole platform here; make up ARGS="--edges 3"
@@ -36,6 +36,10 @@ test-control: deps-test ## the control log for longer: NATS away for 30 s under 
 .PHONY: test-http
 test-http: deps-http ## the public suite for HTTP caches, http-cache-tests, against the built program, through one tier and two
 	TIERCACHE_HTTP_TESTS=1 $(GOTEST) -count=1 -timeout 8m -v -run TestSemantics $(TESTFLAGS) ./loadtests/semantics
+
+.PHONY: bench-sequencing
+bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
+	go run ./loadtests/sequencing/run $(ARGS)
 
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector

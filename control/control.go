@@ -40,6 +40,7 @@ type Control struct {
 	purges    *purges
 	nodes     *nodes
 	events    *events
+	backlog   backlog
 }
 
 // Build wires a control node and returns its parts in the order of their start. The error names the
@@ -66,7 +67,7 @@ func newControl(n *node.Node, cfg Config) (*Control, error) {
 	}
 	c.members = members.New(store, n.Log)
 	c.sequencer = sequencer.New(sequencer.Config{}, sequencer.Deps{
-		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Branched: c.members.DistrustAll, Polled: c.polled(), Logger: n.Log, Health: n.Health.Component("log", true),
+		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Branched: c.members.DistrustAll, Polled: c.polled(), Published: c.published(), Logger: n.Log, Health: n.Health.Component("log", true),
 	})
 	c.sequencer.OnTokens(c.replaceTokens)
 	c.purges, c.nodes, c.events = newPurges(c), newNodes(c), newEvents(store, c.sequencer)
@@ -82,6 +83,7 @@ func (c *Control) parts() []runner.Part {
 		{Name: "postgres", Run: c.store.Run},
 		{Name: "members", Run: c.members.Run},
 		{Name: "sequencer", Run: c.sequencer.Run},
+		{Name: "backlog", Run: c.followBacklog},
 		{Name: "purges", Run: c.purges.run},
 		{Name: "nodes", Run: c.nodes.run},
 		{Name: "fleet", Run: c.followFleet},

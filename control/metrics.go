@@ -9,6 +9,8 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"tiercache/control/members"
 )
 
 // observe registers the node's metrics.
@@ -20,7 +22,7 @@ func (c *Control) observe() error {
 	_, leases := meter.Int64ObservableGauge("tiercache_fleet_members",
 		metric.WithDescription("Members of the fleet, whose receipts purges wait for, by tier and lease."),
 		metric.WithInt64Callback(c.countMembers))
-	return errors.Join(nodes, leases, c.observeLog(meter))
+	return errors.Join(nodes, leases, c.observeLog(meter), c.observeBacklog(meter))
 }
 
 // observeLog serves what the sequencer does.
@@ -77,6 +79,25 @@ func (c *Control) countMembers(_ context.Context, o metric.Int64Observer) error 
 		o.Observe(n, metric.WithAttributes(attribute.String("tier", g.tier), attribute.String("lease", g.lease)))
 	}
 	return nil
+}
+
+// observeLag tells, of each tier, how far the member is behind that is furthest behind.
+func (c *Control) observeLag(o metric.Float64Observer) {
+	lags := make(map[string]time.Duration)
+	for _, m := range c.members.Members() {
+		if m.Lease == members.LeaseLive {
+			lags[m.Tier] = max(lags[m.Tier], m.Lag)
+		}
+	}
+	for tier, lag := range lags {
+		o.Observe(lag.Seconds(), metric.WithAttributes(attribute.String("tier", tier)))
+	}
+}
+
+// published makes what records how long after they got their epochs entries were published here.
+func (c *Control) published() func(time.Duration) {
+	took := c.tel.NewDurations("tiercache_log_publish_lag", "How long after an entry got its epoch, by PostgreSQL's clock, this node had applied it and handed it to the bus.", "result", "ok")
+	return func(d time.Duration) { took.Record(0, d) }
 }
 
 // polled makes what records how long polls of the log took.

@@ -87,11 +87,13 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	p.PingTimeout = readTimeout
 	p.MaxConnIdleTime = 5 * time.Minute
 	p.ConnConfig.ConnectTimeout = connectTimeout
-	p.ConnConfig.RuntimeParams["application_name"] = "tiercache-control"
-	p.ConnConfig.RuntimeParams["statement_timeout"] = "10s"
-	p.ConnConfig.RuntimeParams["lock_timeout"] = "2s"
-	p.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
-	p.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // sequence() refuses others
-	p.ConnConfig.RuntimeParams["jit"] = "off"                                      // statements are short: to compile one takes longer than to run it
+	schema.SetSession(p.ConnConfig, map[string]string{
+		"application_name":                    "tiercache-control",
+		"statement_timeout":                   "10s",
+		"lock_timeout":                        "2s",
+		"idle_in_transaction_session_timeout": "10s",
+		"default_transaction_isolation":       "read committed", // sequence() refuses others
+		"jit":                                 "off",            // statements are short: to compile one takes longer than to run it
+	})
 	return p, nil
 }

@@ -11,14 +11,18 @@ import (
 	"tiercache/shared/controllog"
 )
 
-// Limits of one answer.
+// Limits of one answer of Log.
 const (
 	maxRows  = 1000
 	maxBytes = 1 << 20 // of bodies; a larger one comes alone
 )
 
-// sequenceBatch is how many rows sequence() moves at once.
-const sequenceBatch = 10_000
+// Limits of one answer of Poll: as many rows as sequence() moves at once, or a backlog would be read more slowly than it is
+// numbered.
+const (
+	sequenceBatch = 10_000
+	pollBytes     = 4 << 20
+)
 
 // selectLog is the state and what is behind an epoch, in one snapshot. Its first two columns are the same in
 // each row, as is the third; without entries there is one row, with NULL in the others.
@@ -32,23 +36,21 @@ const selectLog = `SELECT s.epoch, s.compacted, coalesce(s.chain, 0), e.epoch, e
 		) w WHERE w.upto - octet_length(w.body) < $3
 	) e ON true ORDER BY e.epoch`
 
-// Poll gives numbers to all that has been committed, and reads the head and what is behind an epoch: one
-// round trip to the database, or several when more than 10000 rows were waiting.
+// Poll gives numbers to what has been committed, at most 10000 rows of it, and reads the head and what is behind an epoch:
+// one round trip to the database. However much is waiting, each call comes back in the time that one batch takes, so
+// that what has a number reaches the nodes meanwhile.
 //
 // INVARIANT: Head is returned only after the transaction that found it has been committed.
 func (s *Store) Poll(ctx context.Context, after uint64) (p Poll, err error) {
 	err = s.read(ctx, writeTimeout, func(ctx context.Context, db *pgxpool.Pool) error {
-		for {
-			moved := 0
-			p = Poll{}
-			if moved, err = poll(ctx, db, after, &p); err != nil {
-				return err
-			}
-			s.sequenced.Add(uint64(moved))
-			if moved < sequenceBatch {
-				return nil
-			}
+		p = Poll{}
+		moved, err := poll(ctx, db, after, &p)
+		if err != nil {
+			return err
 		}
+		s.sequenced.Add(uint64(moved))
+		p.More = moved >= sequenceBatch
+		return nil
 	})
 	if err != nil {
 		return Poll{}, fmt.Errorf("poll the log: %w", err)
@@ -61,7 +63,7 @@ func (s *Store) Poll(ctx context.Context, after uint64) (p Poll, err error) {
 func poll(ctx context.Context, db *pgxpool.Pool, after uint64, p *Poll) (moved int, err error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT count(*) FROM tiercache.sequence($1)`, sequenceBatch).QueryRow(func(row pgx.Row) error { return row.Scan(&moved) })
-	batch.Queue(selectLog, int64(after), maxRows, maxBytes).Query(func(rows pgx.Rows) error { return scanLog(rows, after, p) })
+	batch.Queue(selectLog, int64(after), sequenceBatch, pollBytes).Query(func(rows pgx.Rows) error { return scanLog(rows, after, p) })
 	return moved, db.SendBatch(ctx, batch).Close()
 }
 

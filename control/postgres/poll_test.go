@@ -255,8 +255,8 @@ func TestPoll_MoreThanOneBatchAtOnce(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	exec(t, conn, "COMMIT")
-	if p := poll1(t, s, head); p.Head != head+15_000 || len(p.Rows) != maxRows || p.Rows[0].ID != "slow-1" {
-		t.Errorf("after the slow one: head %d (%d behind), %d rows", p.Head, p.Head-head, len(p.Rows))
+	if p := poll1(t, s, head); p.Head != head+sequenceBatch || !p.More || len(p.Rows) != sequenceBatch || p.Rows[0].ID != "slow-1" {
+		t.Errorf("after the slow one: head %d (%d behind), %d rows, more: %t", p.Head, p.Head-head, len(p.Rows), p.More)
 	}
 	rows, _ = follow(t, s, head)
 	if len(rows) != 15_000 {
@@ -286,13 +286,13 @@ func TestSequence_AFullBatchIsGoneOnWith(t *testing.T) {
 func TestPoll_BoundsOneAnswer(t *testing.T) {
 	s := open(t, Config{})
 	_, head := follow(t, s, 0)
-	execute(t, s, `INSERT INTO tiercache.outbox (id, kind, body) SELECT 'x' || n, 'purge', jsonb_build_object('tags', jsonb_build_array(repeat('t', 300000))) FROM generate_series(1, 10) n`)
+	execute(t, s, `INSERT INTO tiercache.outbox (id, kind, body) SELECT 'x' || n, 'purge', jsonb_build_object('tags', jsonb_build_array(repeat('t', 1000000))) FROM generate_series(1, 10) n`)
 	p := poll1(t, s, head)
-	if len(p.Rows) != 4 || p.Head != head+10 {
-		t.Errorf("%d rows of 300 KB at once, head %d", len(p.Rows), p.Head)
+	if len(p.Rows) != 5 || p.Head != head+10 || p.More {
+		t.Errorf("%d rows of 1 MB at once, head %d, more: %t", len(p.Rows), p.Head, p.More)
 	}
-	execute(t, s, `INSERT INTO tiercache.outbox (id, kind, body) VALUES ('big', 'purge', jsonb_build_object('tags', jsonb_build_array(repeat('t', 3000000))))`)
-	if p := poll1(t, s, head+10); len(p.Rows) != 1 || len(p.Rows[0].Body) < 3_000_000 {
+	execute(t, s, `INSERT INTO tiercache.outbox (id, kind, body) VALUES ('big', 'purge', jsonb_build_object('tags', jsonb_build_array(repeat('t', 9000000))))`)
+	if p := poll1(t, s, head+10); len(p.Rows) != 1 || len(p.Rows[0].Body) < 9_000_000 {
 		t.Errorf("a large one alone: %d rows", len(p.Rows))
 	}
 }

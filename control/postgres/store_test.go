@@ -107,7 +107,7 @@ func follow(t testing.TB, s *Store, after uint64) (rows []controllog.Row, head u
 			after = r.Epoch
 		}
 		rows = append(rows, p.Rows...)
-		if after == p.Head {
+		if after == p.Head && !p.More {
 			return rows, after
 		}
 	}

@@ -10,11 +10,13 @@ import (
 
 // Poll is what the log has behind an epoch.
 type Poll struct {
-	// Head is the last epoch. The statement that found it left the outbox empty as of its own snapshot.
+	// Head is the last epoch. The statement that found it left the outbox empty as of its own snapshot, unless More.
 	Head uint64
+	// More: there may be more in the outbox, which the next poll gives numbers to.
+	More bool
 	// Chain is the hash of the log through Head, 0 when that entry has none.
 	Chain uint64
-	// Rows are the entries behind the epoch, oldest first: all of them, or the first 1000 or 1 MiB.
+	// Rows are the entries behind the epoch, oldest first: all of them, or the first 10000 or 4 MiB.
 	Rows []controllog.Row
 	// Compacted: entries behind the epoch have been removed, so there are no Rows: Load.
 	Compacted bool

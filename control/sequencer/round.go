@@ -16,27 +16,29 @@ type versions struct {
 	tokens uint64
 }
 
-// round reads the log once, and again while it is behind, and returns the head that the first read found.
+// round reads the log once, and again while it is behind, and returns the head that the first read found which left nothing
+// in the outbox. What a batch brought is applied and published before the next one is asked for: a backlog delays those who
+// wait for the head, and nobody else.
 func (s *Sequencer) round(ctx context.Context) (uint64, error) {
 	if s.replica.Load() == nil {
 		if err := s.load(ctx); err != nil {
 			return 0, err
 		}
 	}
-	poll, err := s.poll(ctx)
-	if err != nil {
-		return 0, err
-	}
-	head := poll.Head
-	for {
+	var head uint64
+	for found := false; ; {
+		poll, err := s.poll(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if !found {
+			head, found = poll.Head, !poll.More
+		}
 		if err := s.take(ctx, poll); err != nil {
 			return 0, err
 		}
-		if s.replica.Load().Applied() >= head {
+		if found && s.replica.Load().Applied() >= head {
 			return head, nil
-		}
-		if poll, err = s.poll(ctx); err != nil {
-			return 0, err
 		}
 	}
 }
@@ -95,6 +97,7 @@ func (s *Sequencer) take(ctx context.Context, poll postgres.Poll) error {
 		return err
 	}
 	s.publish(entries)
+	s.deps.Published(time.Since(entries[0].Time))
 	s.tell(entries)
 	return nil
 }

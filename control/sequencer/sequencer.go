@@ -68,8 +68,11 @@ type Deps struct {
 	// one: what nodes have said that they applied is worth nothing. nil: nobody. It must not block.
 	Branched func()
 	Polled   func(took time.Duration, err error) // for metrics; nil: nobody
-	Logger   *slog.Logger
-	Health   *runner.Component
+	// Published is told how long after it got its epoch, by PostgreSQL's clock, the oldest entry was applied and handed to
+	// the bus of those that came at once. For metrics; nil: nobody.
+	Published func(lag time.Duration)
+	Logger    *slog.Logger
+	Health    *runner.Component
 }
 
 // Sequencer follows the control log. Its methods are safe for concurrent use.
@@ -120,6 +123,9 @@ func New(cfg Config, deps Deps) *Sequencer {
 	}
 	if s.deps.Branched == nil {
 		s.deps.Branched = func() {}
+	}
+	if s.deps.Published == nil {
+		s.deps.Published = func(time.Duration) {}
 	}
 	if s.deps.Polled == nil {
 		s.deps.Polled = func(time.Duration, error) {}

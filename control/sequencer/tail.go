@@ -8,8 +8,8 @@ import (
 
 // Bounds of the entries that are kept in memory.
 const (
-	maxTailBytes   = 8 << 20
-	maxTailEntries = 16 << 10
+	maxTailBytes   = 16 << 20
+	maxTailEntries = 64 << 10
 )
 
 // tail is the newest entries of the log, encoded, without a gap between them.

@@ -88,13 +88,16 @@ func (c Config) pool() (*pgxpool.Config, error) {
 	p.PingTimeout = readTimeout
 	p.MaxConnIdleTime = 5 * time.Minute
 	p.ConnConfig.ConnectTimeout = connectTimeout
-	p.ConnConfig.RuntimeParams["application_name"] = "tiercache-origin"
-	p.ConnConfig.RuntimeParams["statement_timeout"] = "10s"
-	p.ConnConfig.RuntimeParams["lock_timeout"] = "2s"
-	p.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
-	p.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed" // tiercache.sequence() insists
-	// Every query has its index. A plan that was made while a table was as good as empty must not go on to
-	// scan what it has become: the outbox is empty now and has a hundred thousand dead rows a minute later.
-	p.ConnConfig.RuntimeParams["enable_seqscan"] = "off"
+	schema.SetSession(p.ConnConfig, map[string]string{
+		"application_name":                    "tiercache-origin",
+		"statement_timeout":                   "10s",
+		"lock_timeout":                        "2s",
+		"idle_in_transaction_session_timeout": "10s",
+		"default_transaction_isolation":       "read committed", // tiercache.sequence() insists
+		// Every query has its index. A plan that was made while a table was as good as empty must not go on to scan what it
+		// has become: the outbox is empty now and has a hundred thousand dead rows a minute later. Behind a pooler plans
+		// are made for each statement.
+		"enable_seqscan": "off",
+	})
 	return p, nil
 }

@@ -94,6 +94,11 @@ func (l *loop) apply(entries ...controllog.Entry) error {
 		f.stats.Entries.Add(uint64(n))
 		f.history.Note(f.now(), f.Applied())
 		f.horizon.note(time.Now(), f.Applied())
+		for i := range entries {
+			if entries[i].Epoch == f.Applied() {
+				f.delay.Store(int64(f.now().Sub(entries[i].Time)))
+			}
+		}
 	}
 	if errors.Is(err, controllog.ErrReset) {
 		l.lost(err)

@@ -41,6 +41,8 @@ type Follower struct {
 	caughtUp atomic.Bool
 	// known is the highest epoch that the node has heard of.
 	known atomic.Uint64
+	// delay is how long after it got its epoch, in ns, the entry was applied that was applied last.
+	delay atomic.Int64
 	// scopes is how many purged scopes the index holds.
 	scopes atomic.Int64
 

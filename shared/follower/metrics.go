@@ -86,6 +86,9 @@ func (f *Follower) gauges() []gauge {
 			applied := f.Applied()
 			return float64(max(f.known.Load(), applied) - applied)
 		}},
+		{"delay", "How long after an entry got its epoch, by PostgreSQL's clock, this node had applied it: of the last one; 0 before", "s", func() float64 {
+			return max(0, time.Duration(f.delay.Load()).Seconds())
+		}},
 		{"live", "1 while the node holds a lease", "", func() float64 {
 			if f.Live(f.now()) {
 				return 1

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -27,6 +28,9 @@ func ParseLocation(location string) (*pgxpool.Config, error) {
 	}
 	cfg, err := pgxpool.ParseConfig(location)
 	if err == nil {
+		if err := pooled(cfg.ConnConfig); err != nil {
+			return nil, err
+		}
 		return cfg, nil
 	}
 	if bare == "" {
@@ -36,6 +40,37 @@ func ParseLocation(location string) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("%w: %w", ErrLocation, err)
 	}
 	return nil, ErrCredentials
+}
+
+// pooler is the parameter of a location by which it says that there is a pooler in transaction mode before the server, such
+// as PgBouncer: pooler=transaction.
+const pooler = "pooler"
+
+// pooled makes connections that a pooler may give to another client after each transaction: nothing is prepared on the
+// server beyond one exchange. What types a statement has is asked once, and kept here. ErrLocation for another kind of
+// pooler.
+func pooled(cc *pgx.ConnConfig) error {
+	kind, given := cc.RuntimeParams[pooler]
+	delete(cc.RuntimeParams, pooler)
+	switch {
+	case !given:
+		return nil
+	case kind != "transaction":
+		return fmt.Errorf("%w: pooler is transaction, or not given", ErrLocation)
+	}
+	cc.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	cc.StatementCacheCapacity = 0
+	return nil
+}
+
+// SetSession gives the sessions of a location the settings, PostgreSQL's parameters by name. Behind a pooler there are no
+// sessions: the role has to have them (ALTER ROLE), and only the name of the application is told.
+func SetSession(cc *pgx.ConnConfig, settings map[string]string) {
+	for name, value := range settings {
+		if cc.DefaultQueryExecMode != pgx.QueryExecModeCacheDescribe || name == "application_name" {
+			cc.RuntimeParams[name] = value
+		}
+	}
 }
 
 // withoutCredentials is a URL with neither user name nor password in it; "" for what is no URL. ErrCredentials when

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 func TestParseLocation_TakesWhatPostgreSQLsClientsTake(t *testing.T) {
@@ -15,6 +17,31 @@ func TestParseLocation_TakesWhatPostgreSQLsClientsTake(t *testing.T) {
 		if _, err := ParseLocation(location); err != nil {
 			t.Errorf("%s: %v", location, err)
 		}
+	}
+}
+
+// A pooler takes no settings of sessions, and nothing that is prepared.
+func TestParseLocation_Pooler(t *testing.T) {
+	for _, location := range []string{"postgres://bob@h/d?pooler=transaction", "host=h user=bob dbname=d pooler=transaction"} {
+		cfg, err := ParseLocation(location)
+		if err != nil {
+			t.Fatal(err)
+		}
+		SetSession(cfg.ConnConfig, map[string]string{"application_name": "x", "jit": "off"})
+		if got := cfg.ConnConfig.RuntimeParams; len(got) != 1 || got["application_name"] != "x" || cfg.ConnConfig.DefaultQueryExecMode != pgx.QueryExecModeCacheDescribe {
+			t.Errorf("%s: %v, mode %v", location, got, cfg.ConnConfig.DefaultQueryExecMode)
+		}
+	}
+	cfg, err := ParseLocation("postgres://bob@h/d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	SetSession(cfg.ConnConfig, map[string]string{"jit": "off"})
+	if cfg.ConnConfig.RuntimeParams["jit"] != "off" {
+		t.Error("without a pooler the settings are lost")
+	}
+	if cfg, err := ParseLocation("postgres://bob@h/d?pooler=statement"); cfg != nil || !errors.Is(err, ErrLocation) {
+		t.Errorf("another kind: %v", err)
 	}
 }
 

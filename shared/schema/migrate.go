@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -45,26 +46,50 @@ func Migrate(ctx context.Context, cc *pgx.ConnConfig, schema string, files fs.FS
 
 func migrate(ctx context.Context, cc *pgx.ConnConfig, schema string, files fs.FS, then func(*pgx.Conn) error) error {
 	cc = cc.Copy()
-	cc.RuntimeParams["statement_timeout"] = "0"
-	cc.RuntimeParams["lock_timeout"] = "0"
-	cc.RuntimeParams["idle_in_transaction_session_timeout"] = "0"
-	cc.RuntimeParams["default_transaction_isolation"] = "read committed" // whatever the database's default is
+	SetSession(cc, map[string]string{
+		"statement_timeout":                   "0",
+		"lock_timeout":                        "0",
+		"idle_in_transaction_session_timeout": "0",
+		"default_transaction_isolation":       "read committed", // whatever the database's default is
+	})
 	conn, err := pgx.ConnectConfig(ctx, cc)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // its transactions have ended
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		// The lock belongs to the transaction, not to the session, so it also works behind a pooler.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
-			return fmt.Errorf("wait for other nodes that migrate: %w", err)
+	for turn := false; !turn; {
+		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			// The lock belongs to the transaction, not to the session, so it also works behind a pooler. Nobody waits for it in
+			// a transaction: all connections that a pooler has could be taken by those who do, and none be left for who has it.
+			if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1)", int64(migrationLock)).Scan(&turn); err != nil || !turn {
+				return err
+			}
+			// In a transaction of its own, which may take longer than an idle one is allowed to.
+			if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+				return err
+			}
+			return apply(ctx, cc, schema, files)
+		})
+		if err != nil {
+			return err
 		}
-		return apply(ctx, cc, schema, files)
-	})
-	if err != nil {
-		return err
+		if !turn && !pause(ctx) {
+			return fmt.Errorf("wait for other nodes that migrate: %w", ctx.Err())
+		}
 	}
 	return then(conn)
+}
+
+// pause waits before the next try for the migration lock; false when ctx ends first.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // apply needs the migration lock: CREATE SCHEMA IF NOT EXISTS alone fails when two run it.
