@@ -17,14 +17,7 @@ type Backlog struct {
 	Oldest time.Duration // since the transaction of the oldest of those began; 0: there is none
 }
 
-// selectBacklog looks only at what the last sequence() has not seen, by the index, as the next one will.
-const selectBacklog = `SELECT count(*)::integer, coalesce(extract(epoch FROM clock_timestamp() - min(w.created_at)), 0)::float8
-	FROM (SELECT snapshot FROM tiercache.state) AS s, LATERAL (
-		(SELECT created_at FROM tiercache.outbox WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip(s.snapshot))) ORDER BY xid, seq LIMIT $1)
-		UNION ALL
-		(SELECT created_at FROM tiercache.outbox WHERE xid >= coalesce(pg_snapshot_xmax(s.snapshot), '0'::xid8) ORDER BY xid, seq LIMIT $1)
-		LIMIT $1
-	) AS w`
+const selectBacklog = `SELECT waiting, oldest FROM tiercache.backlog($1)`
 
 // Backlog counts what waits in the outbox. It costs some pages, and those of what it counts. Errors: ErrUnavailable.
 func (s *Store) Backlog(ctx context.Context) (Backlog, error) {

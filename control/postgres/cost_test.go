@@ -11,13 +11,19 @@ import (
 // pages is how many pages a call of sequence() looks at, in memory or not.
 func pages(t testing.TB, s *Store) int {
 	t.Helper()
+	return pagesOf(t, s, "SELECT FROM tiercache.sequence()")
+}
+
+// pagesOf is how many pages a statement looks at.
+func pagesOf(t testing.TB, s *Store, statement string, args ...any) int {
+	t.Helper()
 	var plans []struct {
 		Plan struct {
 			Hit  int `json:"Shared Hit Blocks"`
 			Read int `json:"Shared Read Blocks"`
 		}
 	}
-	plan := value[[]byte](t, s, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT FROM tiercache.sequence()")
+	plan := value[[]byte](t, s, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+statement, args...)
 	if err := json.Unmarshal(plan, &plans); err != nil {
 		t.Fatal(err)
 	}
@@ -79,6 +85,14 @@ func TestSequence_IdleCostsTheSameWhateverThereWas(t *testing.T) {
 			if got := pages(t, s); got > limit {
 				t.Errorf("an idle sequence() looks at %d pages, limit %d", got, limit)
 			}
+			head := int64(poll1(t, s, 1<<62).Head)
+			if got := pagesOf(t, s, selectLog, head, maxRows, maxBytes); got > 20 {
+				t.Errorf("to read that there is nothing looks at %d pages", got)
+			}
+			pagesOf(t, s, selectBacklog, MaxBacklog)
+			if got := pagesOf(t, s, selectBacklog, MaxBacklog); got > limit {
+				t.Errorf("to count what waits looks at %d pages, limit %d", got, limit)
+			}
 		})
 	}
 }
@@ -105,7 +119,7 @@ func TestSequence_AJustFullBatchLeavesNothingToPass(t *testing.T) {
 }
 
 func BenchmarkPoll_Idle(b *testing.B) {
-	for name, arrange := range situations(200_000) {
+	for name, arrange := range situations(300_000) {
 		b.Run(name, func(b *testing.B) {
 			s := open(b, Config{MaxConns: 1})
 			arrange(b, s)
@@ -115,7 +129,7 @@ func BenchmarkPoll_Idle(b *testing.B) {
 				poll1(b, s, head)
 			}
 			b.StopTimer()
-			b.ReportMetric(float64(pages(b, s)), "pages/op")
+			b.ReportMetric(float64(pages(b, s)+pagesOf(b, s, selectLog, int64(head), maxRows, maxBytes)), "pages/op")
 		})
 	}
 }

@@ -22,6 +22,8 @@ type Throughput struct {
 	Lasted           time.Duration
 	Backlog          int           // entries committed that the slowest follower had not applied, at most
 	Late             time.Duration // how long ago the oldest of those was committed, at most
+	CPU              time.Duration // that all processes used, until all was applied
+	Entries          int
 	LoadBefore, Load string
 }
 
@@ -85,7 +87,7 @@ func (r *run) flood(ctx context.Context, report *Report, rows int, rate float64,
 	var failed atomic.Pointer[error]
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	began := time.Now()
+	began, used := time.Now(), cpuTime()
 	for range writers {
 		wg.Go(func() {
 			for next := began; time.Since(began) < lasting && ctx.Err() == nil; {
@@ -107,8 +109,12 @@ func (r *run) flood(ctx context.Context, report *Report, rows int, rate float64,
 	if err := failed.Load(); err != nil {
 		return *err
 	}
+	if err := r.caughtUp(ctx); err != nil {
+		return err
+	}
+	t.CPU = cpuTime() - used
 	report.Throughputs = append(report.Throughputs, t)
-	return r.caughtUp(ctx)
+	return nil
 }
 
 // followBacklog looks at the backlog until all is written.
@@ -121,6 +127,7 @@ func (r *run) followBacklog(c *committed, first uint64, began time.Time, written
 		case <-written:
 			c.mu.Lock()
 			t.Lasted = time.Since(began)
+			t.Entries = c.mu.entries
 			t.Rate = float64(c.mu.entries) / t.Lasted.Seconds()
 			c.mu.Unlock()
 			t.Load = load()
