@@ -40,7 +40,7 @@ func TestNodes_BadRequests(t *testing.T) {
 	} {
 		expectProblem(t, n.call(t, http.MethodGet, path, nil), status)
 	}
-	for _, body := range []any{nil, "x", []int{1}, controllog.Renew{Node: "a.b", Tier: "edge", Instance: "i"}, controllog.Renew{Node: "a", Instance: "i"}, controllog.Renew{Node: "a", Tier: "edge"}, controllog.Renew{Node: "a", Tier: "edge", Instance: "i", Addr: strings.Repeat("x", maxRenew)}} {
+	for _, body := range []any{nil, "x", []int{1}, controllog.Renew{Node: "a.b", Tier: "edge", Instance: "i"}, controllog.Renew{Node: "a", Instance: "i"}, controllog.Renew{Node: "a", Tier: "edge"}, controllog.Renew{Node: "a", Tier: "edge", Instance: "i", Addr: strings.Repeat("x", 4<<10)}} {
 		if r := n.call(t, http.MethodPost, "/v1/node/renew", body); r.StatusCode != 400 {
 			t.Errorf("%+v: %d %s", body, r.StatusCode, r.text)
 		}
