@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"tiercache/shared/testkit"
@@ -37,7 +36,10 @@ func openExample(t *testing.T) *example {
 	}
 	defer reserved.Close()
 	s := &example{url: "http://" + reserved.Addr().String()}
-	s.u = started(t, "--upstream", s.url)
+	s.u = newUp(t, "--upstream", s.url)
+	s.u.launch(t)
+	binary := buildExample(t) // meanwhile
+	s.u.process.awaitLine(t, allReady)
 	address, err := os.ReadFile(filepath.Join(s.u.dir, "postgres.url"))
 	if err != nil {
 		t.Fatal(err)
@@ -46,19 +48,23 @@ func openExample(t *testing.T) *example {
 	s.database = "postgres://shop:shop@" + s.u.addr(postgresPort) + "/tiercache"
 	psql(t, s.admin, "", "-v", "password=shop", "-f", filepath.Join(exampleFolder, "role.sql"))
 	psql(t, s.database, "", "-f", filepath.Join(exampleFolder, "schema.sql"))
-
-	binary := filepath.Join(t.TempDir(), "shop")
-	build := exec.Command("go", "build", "-o", binary, "tiercache/docs/examples/shop")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the shop: %v\n%s", err, out)
-	}
 	if err := reserved.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s.process = launch(t, environment("DATABASE_URL="+s.database), binary, "-listen", reserved.Addr().String())
 	s.process.awaitLine(t, "the shop is open")
 	return s
+}
+
+func buildExample(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "shop")
+	cmd := exec.Command("go", "build", "-o", path, "tiercache/docs/examples/shop")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build the shop: %v\n%s", err, out)
+	}
+	return path
 }
 
 // psqlCommand is Debian's client, from PATH or beside the newest server.
@@ -162,8 +168,7 @@ func (s *example) lock(t *testing.T, table string) *lockHolder {
 	if h.stdin, err = h.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	// However the test ends, psql does: its context ends with the test.
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// However the test ends, psql does: with its context, or with its input.
 	if err := h.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
