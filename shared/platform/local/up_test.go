@@ -181,6 +181,9 @@ func TestRun_TableStopOrderAndSecondStart(t *testing.T) {
 		}
 	}
 	token := read(t, filepath.Join(cfg.DataDir, "admin.token"))
+	if url := read(t, filepath.Join(cfg.DataDir, "postgres.url")); !strings.HasPrefix(url, "postgres://tiercache:") || strings.Count(url, "\n") != 1 {
+		t.Errorf("the file with the database's URL has %d bytes that are none", len(url))
+	}
 	first.signal(syscall.SIGINT)
 	if err := first.wait(); err != nil {
 		t.Fatalf("Ctrl-C: %v", err)
