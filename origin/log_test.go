@@ -17,7 +17,6 @@ import (
 
 	"tiercache/origin"
 	"tiercache/origin/api"
-	"tiercache/origin/postgres/postgrestest"
 	"tiercache/shared/bus"
 	"tiercache/shared/bus/natsd"
 	"tiercache/shared/controllog"
@@ -86,7 +85,7 @@ func TestEpoch_IsOnEveryReplyAboutAnObject(t *testing.T) {
 func TestEpoch_OfAWriteThatIsNotSequencedYet(t *testing.T) {
 	n := startNode(t, settings{})
 	n.put("h/x", "old")
-	release := postgrestest.Hold(t, n.url, "SELECT FROM tiercache.sequence()")
+	release := testkit.Hold(t, n.url, "SELECT FROM tiercache.sequence()")
 	put := n.put("h/x?wait=1s", "new")
 	var doc api.Written
 	if err := json.Unmarshal([]byte(put.body), &doc); err != nil || doc.Epoch != nil || put.epoch(t) != 0 {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"tiercache/origin"
-	"tiercache/origin/postgres/postgrestest"
 	"tiercache/shared/controllog"
 	"tiercache/shared/testkit"
 )
@@ -134,7 +133,7 @@ func TestEpoch_OfAWriteThatCannotBeSequenced(t *testing.T) {
 	s := open(t, Config{URL: url})
 	write(t, s, "/other", []byte("other"))
 	old := write(t, s, "/x", []byte("old"))
-	release := postgrestest.Hold(t, url, "SELECT FROM tiercache.sequence()") // has the lock
+	release := testkit.Hold(t, url, "SELECT FROM tiercache.sequence()") // has the lock
 	o := write(t, s, "/x", []byte("new"))
 	if o.Epoch != 0 || o.Version <= old.Version {
 		t.Errorf("the write: %+v", o)
@@ -311,7 +310,7 @@ func TestSequence_BehindAHugeTransaction(t *testing.T) {
 
 func TestSequence_WhateverTheDatabasesDefaultIsolation(t *testing.T) {
 	url := testkit.Postgres(t)
-	postgrestest.Execute(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''serializable''', current_database()); END $$`)
+	testkit.Execute(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = ''serializable''', current_database()); END $$`)
 	s := open(t, Config{URL: url})
 	if o := write(t, s, "/x", []byte("x")); o.Epoch == 0 {
 		t.Error("the write has no epoch")
@@ -322,7 +321,7 @@ func TestSequence_WhateverTheDatabasesDefaultIsolation(t *testing.T) {
 func TestSequence_GoesOnWithoutItsLeadersRequest(t *testing.T) {
 	url := testkit.Postgres(t)
 	s := open(t, Config{URL: url})
-	release := postgrestest.Hold(t, url, "SELECT FROM tiercache.sequence()")
+	release := testkit.Hold(t, url, "SELECT FROM tiercache.sequence()")
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
 	result := make(chan error, 2)
@@ -353,7 +352,7 @@ func BenchmarkLookup(b *testing.B) {
 				b.Fatal(err)
 			}
 			// The snapshot keeps the dead, its transaction's number the oldest in progress.
-			postgrestest.Hold(b, url, "CREATE TABLE old AS SELECT pg_current_xact_id()")
+			testkit.Hold(b, url, "CREATE TABLE old AS SELECT pg_current_xact_id()")
 			execute(b, s, `INSERT INTO tiercache.outbox (kind, body) SELECT 'purge', '{"tags":["t"]}' FROM generate_series(1, $1::int)`, dead)
 			testkit.Eventually(b, time.Minute, func() error {
 				_, err := s.sequence(context.Background(), "")
