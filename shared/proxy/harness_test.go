@@ -115,10 +115,19 @@ func (m *memory) each(change func(key string, value []byte) []byte) {
 	}
 }
 
-// clock is a clock that tests advance.
-type clock struct{ offset atomic.Int64 }
+// clock is a clock that tests alone advance: what Cache-Status says of lifetimes does not depend on how busy the
+// machine is.
+type clock struct {
+	begin  sync.Once
+	began  time.Time
+	offset atomic.Int64
+}
 
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) now() time.Time {
+	c.begin.Do(func() { c.began = time.Now() })
+	return c.began.Add(time.Duration(c.offset.Load()))
+}
+
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
 // system is a proxy behind a real listener in front of a real upstream.

@@ -117,7 +117,7 @@ func TestServe_StaleWhileRevalidate(t *testing.T) {
 		s.get("/").expect(t, 200, "x", "hit; ttl=-")
 	}
 	hold <- struct{}{}
-	waitFor(t, func() bool { return strings.Contains(s.get("/").header.Get("Cache-Status"), "hit; ttl=9") })
+	waitFor(t, func() bool { return strings.Contains(s.get("/").header.Get("Cache-Status"), "hit; ttl=10") })
 	if n := s.fetched.Load(); n != 2 {
 		t.Errorf("%d fetches, want 2: one refresh in the background", n)
 	}
