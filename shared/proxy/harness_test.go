@@ -165,7 +165,7 @@ func newLogged(t *testing.T, control proxy.ControlLog, handle http.HandlerFunc, 
 	}))
 	t.Cleanup(s.upstream.Close)
 	cfg := proxy.Config{Node: "edge-1", FacesClients: true}
-	service := policy.Service{Name: "site", Hosts: []string{"site.example", "127.0.0.1"}, Upstream: s.upstream.URL, Timeout: 5 * time.Second}
+	service := policy.Service{Name: "site", Hosts: []string{"site.example", "127.0.0.1"}, Upstream: s.upstream.URL, Timeout: 30 * time.Second}
 	for _, o := range options {
 		o(&cfg, &service)
 	}
