@@ -37,7 +37,9 @@ func (c *Control) handler() http.Handler {
 	c.registerWatches(api)
 	c.registerActivity(api)
 	c.registerEvents(api)
-	c.nodes.register(mux)
+	c.nodes.Register(mux)
+	mux.HandleFunc("GET /v1/node/receipts", c.nodes.Known(c.serveReceipts))
+	mux.HandleFunc("POST /v1/node/invalidations", c.nodes.Known(c.serveInvalidation))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { serveUnknown(mux, w, r) })
 	return c.measured(mux)
 }

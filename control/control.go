@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tiercache/control/members"
+	"tiercache/control/nodes"
 	"tiercache/control/postgres"
 	"tiercache/control/sequencer"
 	"tiercache/shared/bus"
@@ -38,7 +39,7 @@ type Control struct {
 	tier      string     // the fleet's secret; empty: the endpoints for nodes are closed
 	roster    *roster
 	purges    *purges
-	nodes     *nodes
+	nodes     *nodes.Nodes
 	events    *events
 	backlog   backlog
 }
@@ -70,7 +71,7 @@ func newControl(n *node.Node, cfg Config) (*Control, error) {
 		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Branched: c.members.DistrustAll, Polled: c.polled(), Published: c.published(), Logger: n.Log, Health: n.Health.Component("log", true),
 	})
 	c.sequencer.OnTokens(c.replaceTokens)
-	c.purges, c.nodes, c.events = newPurges(c), newNodes(c), newEvents(store, c.sequencer)
+	c.purges, c.nodes, c.events = newPurges(c), nodes.New(c.answering()), newEvents(store, c.sequencer)
 	if err := c.observe(); err != nil {
 		return nil, fmt.Errorf("control: metrics: %w", err)
 	}
@@ -85,7 +86,7 @@ func (c *Control) parts() []runner.Part {
 		{Name: "sequencer", Run: c.sequencer.Run},
 		{Name: "backlog", Run: c.followBacklog},
 		{Name: "purges", Run: c.purges.run},
-		{Name: "nodes", Run: c.nodes.run},
+		{Name: "nodes", Run: c.nodes.Run},
 		{Name: "fleet", Run: c.followFleet},
 		{Name: "seed", Run: c.seedServices},
 		runner.Server{
@@ -108,6 +109,15 @@ func (c *Control) publisher() sequencer.Bus {
 		return nil
 	}
 	return c.bus
+}
+
+// answering is what answers the nodes.
+func (c *Control) answering() nodes.Deps {
+	deps := nodes.Deps{Sequencer: c.sequencer, Members: c.members, Secret: c.tier, Log: c.node.Log}
+	if c.bus != nil { // no interface around a nil pointer
+		deps.Bus = c.bus
+	}
+	return deps
 }
 
 // loadSecrets lets the holder of the admin token in, and the nodes of this fleet.

@@ -7,6 +7,6 @@
 // edges, regional nodes and the origin serve on while it is away.
 //
 // Start reading at newControl, then Control.parts. The API is registered in api.go, each part of it in a file
-// of its own; nodes.go answers the nodes; the way of a purge is purges.go, then purge_follow.go. The wire types
+// of its own; control/nodes answers the nodes; the way of a purge is purges.go, then purge_follow.go. The wire types
 // are those of control/client, which is what other programs import.
 package control

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"tiercache/control/client"
+	"tiercache/control/nodes"
 	"tiercache/control/postgres"
 	"tiercache/shared/bus"
 	"tiercache/shared/controllog"
@@ -24,26 +25,26 @@ func nodeActor(node string) string { return "node:" + node }
 
 // serveInvalidation purges what unsafe methods have made invalid. A node may name URLs and cache groups of one
 // service's hosts and nothing else: it speaks for clients that may send such methods, not for operators.
-func (n *nodes) serveInvalidation(w http.ResponseWriter, r *http.Request) {
+func (c *Control) serveInvalidation(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, controllog.MaxInvalidationSize))
 	if err != nil {
-		problem(w, http.StatusBadRequest, "the invalidation cannot be read")
+		nodes.Problem(w, http.StatusBadRequest, "the invalidation cannot be read")
 		return
 	}
 	var what controllog.Invalidation
 	if err := json.Unmarshal(body, &what); err != nil {
-		problem(w, http.StatusBadRequest, "the invalidation is not what nodes send: "+err.Error())
+		nodes.Problem(w, http.StatusBadRequest, "the invalidation is not what nodes send: "+err.Error())
 		return
 	}
-	request, plan, err := planInvalidation(&what, n.control.ownerOf())
+	request, plan, err := planInvalidation(&what, c.ownerOf())
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), nodeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), nodes.Timeout)
 	defer cancel()
-	reply, err := n.invalidate(ctx, &what, request, plan, address(r.RemoteAddr), began)
+	reply, err := c.invalidate(ctx, &what, request, plan, address(r.RemoteAddr), began)
 	if err != nil {
 		fail(w, err)
 		return
@@ -84,8 +85,7 @@ func planInvalidation(what *controllog.Invalidation, ownerOf func(host string) s
 }
 
 // invalidate commits the purge and waits for its epoch. Its receipts are followed as those of any other purge.
-func (n *nodes) invalidate(ctx context.Context, what *controllog.Invalidation, request *client.PurgeRequest, plan *plan, from string, began time.Time) (controllog.InvalidationReply, error) {
-	c := n.control
+func (c *Control) invalidate(ctx context.Context, what *controllog.Invalidation, request *client.PurgeRequest, plan *plan, from string, began time.Time) (controllog.InvalidationReply, error) {
 	kept, err := plan.keep(*request)
 	if err != nil {
 		return controllog.InvalidationReply{}, err
@@ -113,8 +113,8 @@ func (n *nodes) invalidate(ctx context.Context, what *controllog.Invalidation, r
 func fail(w http.ResponseWriter, err error) {
 	var known huma.StatusError
 	if !errors.As(err, &known) {
-		problem(w, http.StatusInternalServerError, "something went wrong: see control's log")
+		nodes.Problem(w, http.StatusInternalServerError, "something went wrong: see control's log")
 		return
 	}
-	problem(w, known.GetStatus(), known.Error())
+	nodes.Problem(w, known.GetStatus(), known.Error())
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"tiercache/control/client"
+	"tiercache/control/nodes"
 	"tiercache/control/postgres"
 	"tiercache/shared/token"
 )
@@ -103,7 +104,7 @@ func (c *Control) addPurge(ctx context.Context, in *createPurgeInput, plan *plan
 func (c *Control) awaitPurge(ctx context.Context, record postgres.PurgeRecord, began time.Time, wait time.Duration) client.Purge {
 	g := c.purges.follow(record, began)
 	purge := describePurge(record)
-	bounded, cancel := context.WithTimeout(ctx, max(wait, nodeTimeout))
+	bounded, cancel := context.WithTimeout(ctx, max(wait, nodes.Timeout))
 	defer cancel()
 	select {
 	case <-g.ready:

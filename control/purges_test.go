@@ -112,16 +112,15 @@ func TestPurge_FencedNode(t *testing.T) {
 	n.member("edge-1", "edge").join(t)
 	began := time.Now()
 	p := mustPurge(t, c, client.PurgeRequest{Tags: []string{"a"}, Wait: "20s"}, "")
-	if took := time.Since(began); outcome(p) != "complete edge-1:fenced" || took < controllog.FenceTime || took > controllog.FenceTime+2*time.Second {
+	if took := time.Since(began); outcome(p) != "complete edge-1:fenced" || took < controllog.FenceTime {
 		t.Errorf("%s after %v", outcome(p), took)
 	}
 	if p.Nodes[0].MS < controllog.FenceTime.Milliseconds() {
 		t.Errorf("%d ms", p.Nodes[0].MS)
 	}
-	began = time.Now()
 	p = mustPurge(t, c, client.PurgeRequest{Tags: []string{"b"}, Wait: "100ms"}, "")
-	if took := time.Since(began); outcome(p) != "pending edge-1:pending" || took > controllog.LeaseTime {
-		t.Errorf("%s after %v", outcome(p), took)
+	if outcome(p) != "pending edge-1:pending" { // complete, had it waited for longer than a lease
+		t.Errorf("%s", outcome(p))
 	}
 }
 
@@ -133,8 +132,8 @@ func TestPurge_ControlRestarts(t *testing.T) {
 	if err := n.stop(); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now() // leases of before run from no later than this
 	again := run(t, n.cfg, n.token)
-	began := time.Now()
 	edge.control = again
 	c := again.client(t, again.token)
 	if p, err := c.Purge(t.Context(), p.ID); err != nil || outcome(p) != "pending edge-1:pending" {

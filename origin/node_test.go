@@ -18,7 +18,6 @@ import (
 
 	"tiercache/origin"
 	"tiercache/origin/postgres"
-	"tiercache/origin/postgres/postgrestest"
 	"tiercache/shared/runner"
 	"tiercache/shared/telemetry"
 	"tiercache/shared/testkit"
@@ -207,13 +206,13 @@ func (l *lockedWriter) String() string {
 // sql runs a statement beside the store.
 func (n *node) sql(statement string, args ...any) {
 	n.t.Helper()
-	postgrestest.Execute(n.t, n.url, statement, args...)
+	testkit.Execute(n.t, n.url, statement, args...)
 }
 
 // lockObjects locks every object's row, as another origin's write does, until unlock is called.
 func (n *node) lockObjects() (unlock func()) {
 	n.t.Helper()
-	return postgrestest.Hold(n.t, n.url, "SELECT FROM origin.objects FOR UPDATE")
+	return testkit.Hold(n.t, n.url, "SELECT FROM origin.objects FOR UPDATE")
 }
 
 // insertObjects makes many objects below h/many/ that share the body of h/seed.

@@ -59,7 +59,7 @@ func TestObject_WritesTellTheirEpochAndReceipts(t *testing.T) {
 		}
 		return out
 	}
-	if out := pending("put", "h.example/x", "-", "--wait", "--timeout", "50ms"); !regexp.MustCompile(`(?m)^edge-2 +edge +r2 +pending +-$`).MatchString(out) {
+	if out := pending("put", "h.example/x", "-", "--wait", "--timeout", "20s"); !regexp.MustCompile(`(?m)^edge-2 +edge +r2 +pending +-$`).MatchString(out) {
 		t.Errorf("a pending put printed %q", out)
 	}
 	var removed api.Removed

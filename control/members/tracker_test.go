@@ -358,7 +358,7 @@ func TestWatch_WaitEndsAtTheFenceAndWithItsContext(t *testing.T) {
 	}
 	began := time.Now()
 	got := say(w.Wait(t.Context()))
-	if took := time.Since(began); got != "complete a:fenced" || took < controllog.LeaseTime || took > controllog.FenceTime+time.Second {
+	if took := time.Since(began); got != "complete a:fenced" || took < controllog.LeaseTime || took > deadline {
 		t.Errorf("%s after %v", got, took)
 	}
 }

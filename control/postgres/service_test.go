@@ -147,9 +147,9 @@ func TestService_TheLogHasActivationsInTheOrderOfTheirCommits(t *testing.T) {
 		return nil
 	}
 	start(1)
-	testkit.Eventually(t, time.Second, func() error { return waiting(1) })
+	testkit.Eventually(t, 20*time.Second, func() error { return waiting(1) })
 	start(2)
-	testkit.Eventually(t, time.Second, func() error {
+	testkit.Eventually(t, 20*time.Second, func() error {
 		if len(done) == 1 {
 			return nil
 		}

@@ -10,8 +10,6 @@ import (
 
 	"tiercache/shared/policy"
 	"tiercache/shared/proxy"
-	"tiercache/shared/proxy/foreign"
-	"tiercache/shared/proxy/tier"
 	"tiercache/shared/runner"
 	"tiercache/shared/telemetry"
 )
@@ -29,8 +27,8 @@ type Stats struct {
 type Peers struct {
 	nodes   []*node
 	origin  string // host:port, "" when there is none
-	tiers   *tier.Client
-	foreign *foreign.Client
+	tiers   Tiers
+	foreign proxy.Upstream
 	direct  chan struct{} // a slot for each request that passes by the regional nodes
 	health  *runner.Component
 	stats   Stats
@@ -38,8 +36,19 @@ type Peers struct {
 	pings   pings
 }
 
+// Tiers asks nodes of the fleet: tier.Client does.
+type Tiers interface {
+	// Fetch asks a regional node, FetchOrigin the origin, each at that host:port. Errors: those of proxy.Upstream.
+	Fetch(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error)
+	FetchOrigin(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error)
+	// Ping returns nil when the node there answers in time, proxy.ErrTimeout when it does not answer.
+	Ping(ctx context.Context, addr string, timeout time.Duration) error
+	// GiveUp fails the requests that wait for the node there.
+	GiveUp(addr string)
+}
+
 // New returns peers over the given clients. health is told whether regional nodes answer.
-func New(cfg Config, tiers *tier.Client, foreigners *foreign.Client, health *runner.Component) (*Peers, error) {
+func New(cfg Config, tiers Tiers, foreigners proxy.Upstream, health *runner.Component) (*Peers, error) {
 	nodes, origin, err := cfg.parse()
 	if err != nil {
 		return nil, err

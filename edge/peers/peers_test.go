@@ -21,7 +21,8 @@ import (
 	"tiercache/shared/testkit"
 )
 
-var toOrigin = &policy.Match{Service: policy.Service{Name: "s", Upstream: policy.UpstreamOrigin, Timeout: time.Second}}
+// toOrigin has a timeout that no test waits for.
+var toOrigin = &policy.Match{Service: policy.Service{Name: "s", Upstream: policy.UpstreamOrigin, Timeout: time.Minute}}
 
 // answering starts a node that answers with its name.
 func answering(t *testing.T, name string) *httptest.Server {

@@ -69,11 +69,9 @@ func TestPeers_RequestsThatWaitForASilentNodeAreAskedElsewhere(t *testing.T) {
 	h := startHolding(t)
 	h.frozen.Store(true)
 	p := watched(t, Config{Regionals: []string{h.URL}, Origin: answering(t, "origin").URL}, 100*time.Millisecond)
-	patient := *toOrigin
-	patient.Timeout = time.Minute
 	got := make(chan string, 1)
 	go func() {
-		response, err := p.Fetch(t.Context(), &patient, get(1))
+		response, err := p.Fetch(t.Context(), toOrigin, get(1))
 		if err != nil {
 			got <- err.Error()
 			return
@@ -96,13 +94,11 @@ func TestPeers_NobodyElseToAskIsUnreachable(t *testing.T) {
 	h := startHolding(t)
 	h.frozen.Store(true)
 	p := watched(t, Config{Regionals: []string{h.URL}}, 100*time.Millisecond)
-	patient := *toOrigin
-	patient.Timeout = time.Minute
 	done := make(chan error, 2)
 	go func() {
-		_, err := p.Fetch(t.Context(), &patient, get(1)) // before anybody knows
+		_, err := p.Fetch(t.Context(), toOrigin, get(1)) // before anybody knows
 		done <- err
-		_, err = p.Fetch(t.Context(), &patient, get(2)) // while it is known
+		_, err = p.Fetch(t.Context(), toOrigin, get(2)) // while it is known
 		done <- err
 	}()
 	for range 2 {

@@ -14,7 +14,7 @@ import (
 
 // replyTimeout is when a client gives up on a reply: far above what any test allows, so that a test that
 // fails says how long it took.
-const replyTimeout = 20 * time.Second
+const replyTimeout = 40 * time.Second
 
 // errCut says that a reply's body ended before its end.
 var errCut = errors.New("the body was cut")
@@ -31,7 +31,7 @@ func newClient() *http.Client {
 
 // quick is a client for one request that must not take long.
 func quick() *http.Client {
-	return &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 // reply is a response that was read to its end.

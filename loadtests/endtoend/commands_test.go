@@ -79,6 +79,7 @@ func listed(t *testing.T, list ended) (objects []object) {
 
 // testStatus wants the table and the JSON of a platform that is well.
 func testStatus(t *testing.T, u *up) {
+	patiently(t, recovery, func() error { return u.wholly(t) })
 	arguments := []string{"status", "--data-dir", u.dir, "--control", u.url(controlPort)}
 	table := strings.Split(strings.TrimSpace(tiercache(t, arguments...).succeeds(t)), "\n")
 	nodes := []string{"control-1", "origin-1", "regional-1", "edge-1", "edge-2"}

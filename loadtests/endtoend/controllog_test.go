@@ -222,9 +222,7 @@ func testNATSAway(t *testing.T, u *up) {
 		patiently(t, recovery, func() error { return u.fleetIsLive(t) })
 	}()
 	keepPromises(t, u, lasts)
-	if err := u.fleetIsLive(t); err != nil {
-		t.Errorf("while NATS is away: %v", err)
-	}
+	patiently(t, recovery, func() error { return u.fleetIsLive(t) }) // while NATS is away
 	u.control(t, "purge", "--tag", "x", "--wait").succeeds(t)
 }
 

@@ -157,9 +157,7 @@ func testSecondOnOneFolder(t *testing.T, u *up) {
 	second := &up{dir: u.dir, offset: freeOffset(t)}
 	tiercache(t, "up", "--data-dir", second.dir, "--port-offset", strconv.Itoa(second.offset)).
 		fails(t, fmt.Sprintf("%s is used by process %d", u.dir, u.process.Pid()), "--data-dir")
-	if err := u.wholly(t); err != nil {
-		t.Error(err)
-	}
+	patiently(t, recovery, func() error { return u.wholly(t) })
 }
 
 // TestBusyPort holds one of the ports.

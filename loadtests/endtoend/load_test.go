@@ -21,8 +21,8 @@ const (
 	missPause = 15 * time.Millisecond
 	hitters   = 2
 	missers   = 3
-	// slowestMiss is how long a miss may take while a part is away.
-	slowestMiss = 5 * time.Second
+	// slowestMiss is how long a miss may take while a part is away and the machine is busy.
+	slowestMiss = 15 * time.Second
 )
 
 // loadObjects are stored for the load: small ones, and one of several segments.

@@ -89,15 +89,15 @@ func wantsRefusal(t *testing.T, answer []byte, statuses []int) {
 }
 
 // converse writes to a new connection and returns what comes back until the other side closes it, which
-// it must within some seconds.
+// it must by then.
 func converse(t *testing.T, addr, message string) []byte {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, 2*time.Second)
+	conn, err := net.DialTimeout("tcp", addr, replyTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(replyTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	// The other side may answer and close before all is written.

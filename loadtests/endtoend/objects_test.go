@@ -10,7 +10,9 @@ import (
 // Each part leaves the platform well; the last ones end it.
 func TestObjects(t *testing.T) {
 	wholeRun(t)
-	u := started(t)
+	u := newUp(t)
+	u.environ = nil // by default: among the parts that are killed is Redis
+	u.start(t)
 	t.Logf("first start: ready in %v", time.Since(u.process.began).Round(time.Millisecond))
 	parts := []struct {
 		name string

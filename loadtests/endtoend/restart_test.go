@@ -16,10 +16,11 @@ import (
 )
 
 const (
-	// readyAgain is how soon `up` on existing data must be ready.
-	readyAgain = 5 * time.Second
-	// orphansGone is how soon no process is left of a platform that was killed.
-	orphansGone = 5 * time.Second
+	// readyAgain is how soon `up` on existing data must be ready: it takes about a second where nothing else runs,
+	// and far longer where it waits for what was left behind.
+	readyAgain = 20 * time.Second
+	// orphansGone is how soon no process is left of a platform that has ended.
+	orphansGone = 20 * time.Second
 	// idleEdge is how much memory an edge with 64 MiB for stored responses may take, in bytes.
 	idleEdge = 60 << 20
 )
@@ -39,7 +40,7 @@ func testRestarts(t *testing.T, u *up) {
 	began := time.Now()
 	u.stop(t)
 	t.Logf("Ctrl-C: all ended after %v", time.Since(began).Round(time.Millisecond))
-	awaitGone(t, time.Second, all)
+	awaitGone(t, orphansGone, all)
 
 	again := u.start(t)
 	t.Logf("on existing data: ready in %v", again.Round(time.Millisecond))

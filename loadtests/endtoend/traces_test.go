@@ -85,7 +85,7 @@ func TestTraces(t *testing.T) {
 	server := httptest.NewServer(&spans)
 	defer server.Close()
 	u := newUp(t)
-	u.environ = []string{"TIERCACHE_OTLP_ENDPOINT=" + server.URL, "TIERCACHE_TRACE_SAMPLE_RATIO=0", "TIERCACHE_TRUST_TRACEPARENT=true"}
+	u.environ = []string{patientL2, "TIERCACHE_OTLP_ENDPOINT=" + server.URL, "TIERCACHE_TRACE_SAMPLE_RATIO=0", "TIERCACHE_TRUST_TRACEPARENT=true"}
 	u.start(t)
 	u.put(t, "traces.example.test/one.txt", []byte("one"))
 	const traceID, sampled, unsampled = "0af7651916cd43dd8448eb211c80319c", "-01", "-00"

@@ -116,6 +116,7 @@ func breaches() map[string]breach {
 		"a tier imports cmd":           {"edge/x.go", "package edge\n\nimport _ \"tiercache/cmd/x\"\n", "import direction", 3, ""},
 		"the client imports control":   {"control/client/x.go", "package client\n\nimport _ \"tiercache/control\"\n", "import direction", 3, ""},
 		"terraform imports shared":     {"terraform/p/x.go", "package p\n\nimport _ \"tiercache/shared/token\"\n", "import direction", 3, ""},
+		"an example imports ours":      {"docs/examples/x/x.go", "// Command x is.\npackage main\n\nimport _ \"tiercache/shared/policy\"\n", "import direction", 4, ""},
 		"vendor away from home":        {"edge/x.go", "package edge\n\nimport _ \"github.com/nats-io/nats.go\"\n", "vendor", 3, ""},
 		"vendor's subpackage":          {"edge/x.go", "package edge\n\nimport _ \"go.opentelemetry.io/otel/sdk/trace\"\n", "vendor", 3, ""},
 		"vendor in a test":             {"edge/x_test.go", "package edge\n\nimport _ \"github.com/jackc/pgx/v5\"\n", "vendor", 3, ""},

@@ -23,7 +23,8 @@ func directions() []direction {
 		{"control/client", []string{"control"}, "other programs import the client: it must not bring the control plane along"},
 		{"terraform", []string{"shared", "edge", "regional", "origin", "control", "cmd", "loadtests"}, "the provider knows the control API only: import control/client"},
 		{"cmd", []string{"loadtests"}, "the binary does not carry its own load tests"},
-		{"loadtests", []string{"cmd"}, "commands are run, not imported"},
+		{"loadtests", []string{"cmd", "docs"}, "commands are run, not imported"},
+		{"docs", []string{"shared", "edge", "regional", "origin", "control", "cmd", "loadtests", "terraform"}, "an example is what a user writes: it knows tiercache by SQL and HTTP"},
 	}
 }
 
@@ -52,7 +53,7 @@ func vendors() []vendor {
 		{library: "github.com/nats-io/nats.go", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nkeys", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nats-server", homes: []string{"shared/bus/natsd"}},
-		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "loadtests/sequencing"}, tests: []string{"shared/platform"}},
+		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "docs/examples/shop", "loadtests/sequencing"}, tests: []string{"shared/platform"}},
 		{library: "github.com/jackc/puddle", homes: []string{"origin/postgres", "control/postgres"}}, // for the errors of pgx's pool
 		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},

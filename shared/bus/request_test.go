@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"tiercache/shared/bus"
+	"tiercache/shared/testkit"
 )
 
 // pair is a control node and a node of a tier on one server.
 func pair(t *testing.T, tier string) (control, node *bus.Bus, dial func(role string) *bus.Bus) {
 	t.Helper()
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), testkit.FreeAddr(t)
 	startServer(t, addr, dir)
 	dial = func(role string) *bus.Bus {
 		b := connect(t, "nats://"+addr, dir, role, nil)
@@ -181,7 +182,7 @@ func TestRequest_ForAnotherTierReachesNobody(t *testing.T) {
 }
 
 func TestRequest_WithoutAConnectionFailsAtOnce(t *testing.T) {
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), testkit.FreeAddr(t)
 	stop := startServer(t, addr, dir)
 	b := connect(t, "nats://"+addr, dir, "edge", nil)
 	eventually(t, "connected", b.Connected)

@@ -10,6 +10,7 @@ import (
 
 	"tiercache/shared/bus"
 	"tiercache/shared/runner"
+	"tiercache/shared/testkit"
 )
 
 // gate passes bytes between clients and a server, and can stop to: what a server does that hangs.
@@ -64,7 +65,7 @@ func (g *gate) pass(from, to net.Conn) {
 }
 
 func TestWatch_ServerThatHangsCountsAsGoneUntilItAnswers(t *testing.T) {
-	dir, addr := t.TempDir(), freeAddr(t)
+	dir, addr := t.TempDir(), testkit.FreeAddr(t)
 	startServer(t, addr, dir)
 	g := startGate(t, addr)
 	health := runner.NewHealth()

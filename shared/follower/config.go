@@ -1,9 +1,11 @@
 package follower
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -59,8 +61,43 @@ func (c Config) Validate() error {
 
 // Deps is what a Follower works with.
 type Deps struct {
-	Bus    *bus.Bus         // nil: HTTP only
+	Bus    Bus              // nil: HTTP only
 	Log    *slog.Logger     // nil discards
 	Health *runner.Health   // gets the component "control", not required; nil: none
 	Now    func() time.Time // nil: the system's clock
+	// Transport carries what goes over HTTP; nil: the network.
+	Transport http.RoundTripper
+	// Disk keeps the view over restarts, in place of Config.StateFile; nil: that file does.
+	Disk Disk
+}
+
+// Bus is the node's way to control over NATS, and where the log's entries come from: bus.Bus is one.
+type Bus interface {
+	// Connected reports whether there is a connection that answers.
+	Connected() bool
+	// SubscribeLog calls handle with encoded entries, from one goroutine, until stop is called.
+	SubscribeLog(handle func(entries []byte)) (stop func(), err error)
+	// Renew asks for a lease. The first answer that is good ends the wait; if none is, the last one is returned.
+	Renew(ctx context.Context, tier, node string, payload []byte, good func(answer []byte) bool) ([]byte, error)
+	// Fetch asks for entries.
+	Fetch(ctx context.Context, tier string, payload []byte) ([]byte, error)
+}
+
+// Disk is what outlives the node's process: its view, and which process it was. Load and Save are called by one
+// goroutine each.
+type Disk interface {
+	// Load is the view that was saved last. Errors: fs.ErrNotExist when there is none.
+	Load() ([]byte, error)
+	// Save puts a view in the place of the one before, in one step: a crash leaves one or the other.
+	Save(view []byte) error
+	// SetAside takes a view that cannot be read out of the way.
+	SetAside() error
+
+	// Take makes this process the one that the next one knows, until Release. Without an error, Before is the instance
+	// of the process before, if that is known to have ended, and Keep notes the instance of this one, a member now.
+	Take() error
+	Before() string
+	Keep(instance string) error
+	// Release is called last: this process holds no lease any more.
+	Release()
 }

@@ -45,6 +45,7 @@ type control struct {
 		compacted uint64 // entries up to this one are gone
 		members   map[string]controllog.Renew
 		renews    []controllog.Renew
+		overHTTP  int // of renews
 		fetches   int
 		images    int
 		refuse    string // what every renewal is told
@@ -114,6 +115,7 @@ func (c *control) startHTTP() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/node/renew", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // a broken one is no JSON
+		c.set(func(c *control) { c.mu.overHTTP++ })
 		_, _ = w.Write(c.renew(body)) // a client that left is its own matter, here and below
 	})
 	mux.HandleFunc("GET /v1/node/log", func(w http.ResponseWriter, r *http.Request) {

@@ -62,8 +62,8 @@ func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
 		Applied: r.applied, Chain: r.chain, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave,
 	}
-	if r.join {
-		request.Replaces = f.lineage.predecessor()
+	if r.join && f.disk != nil {
+		request.Replaces = f.disk.Before()
 	}
 	payload, err := json.Marshal(request)
 	if err != nil {

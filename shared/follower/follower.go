@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"tiercache/shared/bus"
 	"tiercache/shared/controllog"
 	"tiercache/shared/runner"
 )
@@ -20,9 +19,9 @@ type Follower struct {
 	cfg Config
 	// instance tells this process from every other one that was ever given its name.
 	instance string
-	lineage  *lineage // nil: the process before is not known; set by Run before anything else
 
-	bus    *bus.Bus     // nil: none
+	bus    Bus          // nil: none
+	disk   Disk         // nil: nothing outlives the process
 	http   *controlHTTP // nil: none
 	log    *slog.Logger
 	health *runner.Component
@@ -59,12 +58,16 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	health := cmp.Or(deps.Health, runner.NewHealth())
 	f := &Follower{
 		instance: newInstance(),
-		cfg:      cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken), log: deps.Log, now: deps.Now,
+		cfg:      cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken, deps.Transport), log: deps.Log, now: deps.Now,
+		disk:     deps.Disk,
 		health:   health.Component("control", false),
 		rotation: health.Component("in rotation", true),
 		replica:  controllog.NewReplica(cfg.Capacity), waiting: make(chan *waiter),
 	}
 	f.rotation.OK("")
+	if f.disk == nil && cfg.StateFile != "" {
+		f.disk = &stateFile{path: cfg.StateFile}
+	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
@@ -99,8 +102,10 @@ func (f *Follower) OnTokens(handle func([]controllog.TokenChange)) {
 // with a state file, or by itself as Config.StandAlone says. It goes on trying for ever and never fails for want
 // of control.
 func (f *Follower) Run(ctx context.Context, ready func()) error {
-	f.openLineage()
-	defer f.lineage.close()
+	f.takeDisk()
+	if f.disk != nil {
+		defer f.disk.Release()
+	}
 	l := newLoop(f, ready)
 	l.load()
 	stop, err := l.subscribe(ctx)
@@ -115,13 +120,12 @@ func (f *Follower) Run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// openLineage finds the process before. A member that does not know it waits for the lease that it may hold.
-func (f *Follower) openLineage() {
-	if f.cfg.StateFile == "" || !f.cfg.Member {
+// takeDisk finds the process before. A member that does not know it waits for the lease that it may hold.
+func (f *Follower) takeDisk() {
+	if f.disk == nil || !f.cfg.Member {
 		return
 	}
-	var err error
-	if f.lineage, err = openLineage(f.cfg.StateFile); err != nil {
+	if err := f.disk.Take(); err != nil {
 		f.log.Warn("the process before is not known: this one waits until its lease is over", "error", err)
 	}
 }

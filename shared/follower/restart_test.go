@@ -39,8 +39,8 @@ func TestRestart_WithItsStateFileWhileEverythingIsDown(t *testing.T) {
 	c.stopHTTP()
 	began := time.Now()
 	n := start(t, cfg, follower.Deps{Bus: c.connectLater()})
-	if took := time.Since(began); took < 2*time.Second || took > 5*time.Second {
-		t.Errorf("ready after %v", took)
+	if took := time.Since(began); took < 2*time.Second {
+		t.Errorf("ready after %v: control was not waited for", took)
 	}
 	if n.Applied() != c.head() || n.Live(time.Now()) {
 		t.Errorf("applied %d, live %v", n.Applied(), n.Live(time.Now()))

@@ -98,8 +98,10 @@ func (l *loop) granted(r *renewal) {
 	}
 	if r.join {
 		l.joinHead = r.reply.Head
-		if err := f.lineage.keep(f.instance); err != nil {
-			f.log.Warn("the next process will not know this one", "error", err)
+		if f.disk != nil {
+			if err := f.disk.Keep(f.instance); err != nil {
+				f.log.Warn("the next process will not know this one", "error", err)
+			}
 		}
 	}
 	l.joined, l.failing, l.reported = true, false, r.applied
@@ -215,7 +217,7 @@ func (l *loop) finish(ctx context.Context) {
 			f.log.Warn("control was not told that this node leaves", "error", r.err)
 		}
 	}
-	if l.f.cfg.StateFile != "" && l.written != l.f.Applied() {
+	if l.f.disk != nil && l.written != l.f.Applied() {
 		l.wrote(f.write())
 	}
 }

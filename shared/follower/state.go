@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"tiercache/shared/controllog"
@@ -16,8 +14,6 @@ const (
 	saveInterval = time.Second
 	// saveShare bounds the share of the time that writing takes, when the file is large or the disk slow.
 	saveShare = 10
-
-	badSuffix = ".damaged"
 )
 
 // saved is the outcome of one write of the state file.
@@ -31,7 +27,7 @@ type saved struct {
 // there were none.
 func (l *loop) load() {
 	f := l.f
-	if f.cfg.StateFile == "" {
+	if f.disk == nil {
 		return
 	}
 	err := f.load()
@@ -41,7 +37,7 @@ func (l *loop) load() {
 		f.stats.StateErrors.Add(1)
 		f.log.Error("state file not used", "error", err)
 		if errors.Is(err, controllog.ErrCorrupt) || errors.Is(err, controllog.ErrVersion) {
-			if err := os.Rename(f.cfg.StateFile, f.cfg.StateFile+badSuffix); err != nil {
+			if err := f.disk.SetAside(); err != nil {
 				f.log.Error("state file not set aside", "error", err)
 			}
 		}
@@ -54,7 +50,7 @@ func (l *loop) load() {
 }
 
 func (f *Follower) load() error {
-	b, err := os.ReadFile(f.cfg.StateFile)
+	b, err := f.disk.Load()
 	if err != nil {
 		return fmt.Errorf("state_file: %w", err)
 	}
@@ -67,7 +63,7 @@ func (f *Follower) load() error {
 
 // wantsSave reports whether the file is older than the view.
 func (l *loop) wantsSave() bool {
-	return l.f.cfg.StateFile != "" && !l.saving && l.written != l.f.Applied()
+	return l.f.disk != nil && !l.saving && l.written != l.f.Applied()
 }
 
 // save starts writing the file.
@@ -95,37 +91,10 @@ func (f *Follower) write() (s saved) {
 	s.applied = image.Applied()
 	b, err := image.AppendBinary(nil)
 	if err == nil {
-		err = replaceFile(f.cfg.StateFile, b)
+		err = f.disk.Save(b)
 	}
 	if err != nil {
 		s.err = fmt.Errorf("state_file: %w", err)
 	}
 	return s
-}
-
-// replaceFile puts a file in the place of another in one step, so that a crash leaves the old one or the new
-// one. Its mode is 0600: it has the hashes of tokens.
-func replaceFile(path string, content []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes a rename last.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

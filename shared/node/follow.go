@@ -36,11 +36,15 @@ func (n *Node) Follower(how Follow) (*follower.Follower, runner.Part, error) {
 	if err != nil {
 		return nil, runner.Part{}, err
 	}
+	deps := follower.Deps{Log: n.Log, Health: n.Health}
+	if b != nil { // no interface around a nil pointer
+		deps.Bus = b
+	}
 	f, err := follower.New(follower.Config{
 		Node: n.Node, Tier: n.Tier, Region: n.Region, Addr: n.Listen,
 		ControlURL: n.ControlURL, TierToken: token, StateFile: n.StateFile,
 		Member: how.Member, Leave: how.Member, Durable: how.Durable, StandAlone: how.StandAlone, Capacity: how.Capacity,
-	}, follower.Deps{Bus: b, Log: n.Log, Health: n.Health})
+	}, deps)
 	if err != nil {
 		return nil, runner.Part{}, err
 	}

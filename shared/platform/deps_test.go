@@ -119,7 +119,7 @@ func TestDeps_LeavesAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { stdin.Close(); _ = other.Wait() }) // read fails at the end of its input
-	eventually(t, 10*time.Second, func() error {          // until it is past exec
+	eventually(t, 30*time.Second, func() error {          // until it is past exec
 		if line, err := os.ReadFile(filepath.Join("/proc", itoa(other.Process.Pid), "cmdline")); err != nil || !strings.Contains(string(line), "deps") {
 			return fmt.Errorf("not there yet: %q, %w", line, err)
 		}

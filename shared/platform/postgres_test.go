@@ -27,7 +27,7 @@ func startPostgres(t *testing.T, cfg PostgresConfig) *Postgres {
 
 func stopPostgres(t *testing.T, p *Postgres) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	if err := p.Stop(ctx); err != nil {
 		t.Error(err)

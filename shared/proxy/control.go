@@ -98,16 +98,22 @@ func (p *Proxy) reach(r *request) *refusal {
 }
 
 // admits reports whether a response may answer the request: it was good at a moment after the request had
-// arrived, or it still stands. A purge that came later than the request does not concern it. An upstream that
-// may lag can do no better than to be asked after the purges that the request must not miss.
+// arrived, or it still stands. A purge that came later than the request does not concern it.
 func (p *Proxy) admits(r *request, res *result) bool {
-	switch {
-	case res.head.Stamp >= r.epoch:
-		return true
-	case r.service.UpstreamLag > 0 && res.asked >= r.epoch:
+	if res.head.Stamp >= r.epoch || p.lags(r, res) {
 		return true
 	}
 	return p.control.Check(res.head.Stamp, res.head.Scopes) == invalidation.Live
+}
+
+// lags reports whether the response comes from an upstream that may lag and was asked after all purges that the request
+// must not miss: to ask anew could bring nothing better.
+//
+// INVARIANT: that is so only for purges that the upstream may not know of when the request arrives. A fill that began
+// earlier may miss one that it has come to know of meanwhile.
+func (p *Proxy) lags(r *request, res *result) bool {
+	lag := r.service.UpstreamLag
+	return lag > 0 && res.asked >= r.epoch && res.head.Stamp >= p.control.AppliedAt(r.now.Add(-lag))
 }
 
 // vouched reports whether the service's rule for partitions lets the response answer the request.

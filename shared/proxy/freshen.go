@@ -61,6 +61,7 @@ func (j *fill) freshen(ctx context.Context, cancel context.CancelCauseFunc, f *f
 	j.learnSearch(clean, &head)
 	res := j.storedResult(response.Status)
 	res.head, res.status, res.outcome, res.live = head, status, httpcache.Revalidated, isLive(response)
+	res.begun = started
 	res.withheld = object.MakeBlock(withheld)
 	res.asked, res.rules = stands.asked, j.service.Deciding(&j.ruling, meta.Status)
 	if stands.verdict == invalidation.Dead || f.Voided() {

@@ -115,10 +115,19 @@ func (m *memory) each(change func(key string, value []byte) []byte) {
 	}
 }
 
-// clock is a clock that tests advance.
-type clock struct{ offset atomic.Int64 }
+// clock is a clock that tests alone advance: what Cache-Status says of lifetimes does not depend on how busy the
+// machine is.
+type clock struct {
+	begin  sync.Once
+	began  time.Time
+	offset atomic.Int64
+}
 
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *clock) now() time.Time {
+	c.begin.Do(func() { c.began = time.Now() })
+	return c.began.Add(time.Duration(c.offset.Load()))
+}
+
 func (c *clock) advance(d time.Duration) { c.offset.Add(int64(d)) }
 
 // system is a proxy behind a real listener in front of a real upstream.
@@ -156,7 +165,7 @@ func newLogged(t *testing.T, control proxy.ControlLog, handle http.HandlerFunc, 
 	}))
 	t.Cleanup(s.upstream.Close)
 	cfg := proxy.Config{Node: "edge-1", FacesClients: true}
-	service := policy.Service{Name: "site", Hosts: []string{"site.example", "127.0.0.1"}, Upstream: s.upstream.URL, Timeout: 5 * time.Second}
+	service := policy.Service{Name: "site", Hosts: []string{"site.example", "127.0.0.1"}, Upstream: s.upstream.URL, Timeout: 30 * time.Second}
 	for _, o := range options {
 		o(&cfg, &service)
 	}

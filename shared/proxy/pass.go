@@ -57,7 +57,7 @@ func (p *Proxy) pass(r *request, fwd httpcache.FwdReason) {
 	response.Body = &ownedBody{ReadCloser: response.Body, done: done}
 	res := &result{
 		solo: &soloResponse{response: response, fields: fields, meta: meta}, withheld: object.MakeBlock(withheld),
-		fwd: fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), stale: isStale(response),
+		fwd: fwd, fwdStatus: response.Status, outcome: httpcache.Pass, status: status, live: isLive(response), begun: started, stale: isStale(response),
 		forgotten: forgotten, fleet: fleet, rules: httpcache.Rules{r.bypassRule()},
 	}
 	res.head.Stamp, res.asked = p.stampOf(response, r.service, started, epoch)
@@ -120,7 +120,7 @@ func (p *Proxy) sendSolo(r *request, res *result) {
 		fields = appendAge(fields, solo.meta.CurrentAge(p.now()))
 	}
 	member := httpcache.Member{Outcome: outcome, Fwd: res.fwd, FwdStatus: res.fwdStatus, Detail: res.detail(), Rules: res.rules}
-	fields = p.appendControl(fields, r, res.told())
+	fields = p.appendControl(fields, r, res.told(r))
 	fields = p.appendOwn(fields, &solo.meta, res.status, member)
 	r.fields = fields
 	r.x.Reply(status, fields, payload)

@@ -181,7 +181,10 @@ func (p *Proxy) serveResult(r *request, res *result, lead bool) (done bool) {
 	if res.head.Meta.Flags.Has(httpcache.FlagPurged) {
 		member.TTL = min(member.TTL, 0)
 	}
-	upstream := res.told()
+	if !r.live && !res.vouches(r) && member.Detail != "stale-if-error" {
+		member.Detail = "disconnected" // it may have been overtaken by a purge since it was asked for
+	}
+	upstream := res.told(r)
 	if lead {
 		upstream.withheld = res.withheld
 	}
@@ -207,6 +210,10 @@ func (p *Proxy) reusable(r *request, res *result) bool {
 func (p *Proxy) judge(r *request, res *result) (why *refusal, again bool) {
 	if !r.vouched(res.live) {
 		return refusalNotLive, false
+	}
+	if !r.vouched(res.vouches(r)) {
+		r.detach = true
+		return nil, true
 	}
 	if res.stale {
 		return p.judgeStale(r, res), false

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"time"
+
 	"tiercache/shared/flight"
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
@@ -25,9 +27,10 @@ type result struct {
 	// withheld is for the client alone that led the fill, and never stored (RFC 9111, 5.2.2.4 and 5.2.2.7).
 	withheld object.Block
 
-	live  bool   // a tier behind this one, or a foreign upstream, vouches for it
-	stale bool   // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
-	asked uint64 // what the node that asked the upstream had applied when it asked
+	live  bool      // a tier behind this one, or a foreign upstream, vouches for it
+	begun time.Time // when it was asked; zero for what stands in for a response that did not come
+	stale bool      // it stands in for a response that did not come (RFC 5861, 4), here or at a tier behind this one
+	asked uint64    // what the node that asked the upstream had applied when it asked
 
 	fleet fleetResult // what came of making every node forget what an unsafe method has made invalid
 
@@ -70,9 +73,15 @@ func (res *result) detail() string {
 	return res.reason.String()
 }
 
-// told is what the reply says that the result stands for.
-func (res *result) told() *told {
-	return &told{status: res.status, stamp: res.head.Stamp, live: res.live, stale: res.stale, asked: res.asked}
+// vouches reports whether somebody else vouches for it as of when the request came.
+//
+// INVARIANT: who has vouched for a response before the request came knows nothing of purges since then. A flight may
+// take much longer than a lease lasts.
+func (res *result) vouches(r *request) bool { return res.live && !res.begun.Before(r.now) }
+
+// told is what the reply to that request says that the result stands for.
+func (res *result) told(r *request) *told {
+	return &told{status: res.status, stamp: res.head.Stamp, live: res.vouches(r), stale: res.stale, asked: res.asked}
 }
 
 // stored reports whether the fill stored what it fetched.

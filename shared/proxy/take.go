@@ -46,7 +46,7 @@ func (j *fill) take(ctx context.Context, cancel context.CancelCauseFunc, f *flig
 	fields, withheld, status := j.p.replyFields(response, &meta)
 	res := &result{
 		fwd: j.fwd, fwdStatus: response.Status, reason: reason, status: status,
-		outcome: httpcache.Miss, length: response.Length, live: isLive(response), asked: stands.asked, rules: j.service.Deciding(&j.ruling, meta.Status),
+		outcome: httpcache.Miss, length: response.Length, live: isLive(response), begun: started, asked: stands.asked, rules: j.service.Deciding(&j.ruling, meta.Status),
 		withheld: object.MakeBlock(withheld),
 	}
 	if res.head.Stamp, res.head.Scopes = stands.stamp, stands.scopes; stands.stale {

@@ -38,7 +38,7 @@ func twoLoggedTiers(t *testing.T, token string, atEdge, atRegional proxy.Control
 		c.Node, c.FacesClients, c.TierToken = "regional-1", false, "secret"
 	})
 	s := newLogged(t, atRegional, handle, options...)
-	service := policy.Service{Name: "site", Hosts: []string{"*"}, Upstream: policy.UpstreamOrigin, Timeout: 5 * time.Second}
+	service := policy.Service{Name: "site", Hosts: []string{"*"}, Upstream: policy.UpstreamOrigin, Timeout: 30 * time.Second}
 	for _, o := range options {
 		o(&proxy.Config{}, &service)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tiercache/shared/testkit"
 )
 
 // serve runs p and returns a function that stops it and gives its error.
@@ -43,22 +45,11 @@ func get(t *testing.T, url string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// freeAddr is an address nobody listened on a moment ago.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
-}
-
 func TestAdmin_ReadyzSaysWhatItWaitsFor(t *testing.T) {
 	h := NewHealth()
 	pg := h.Component("postgres", true)
 	h.Component("nats", false).Fail("no route")
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	stop := serve(t, Admin(addr, h, nil))
 
 	pg.Fail("connection refused")
@@ -102,7 +93,7 @@ func TestAdmin_ReadyzSaysWhatItWaitsFor(t *testing.T) {
 }
 
 func TestAdmin_OtherPaths(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") })
 	serve(t, Admin(addr, NewHealth(), metrics))
 	for path, want := range map[string]int{"/metrics": 200, "/debug/pprof/": 200, "/debug/pprof/goroutine": 200, "/": 404} {
@@ -113,7 +104,7 @@ func TestAdmin_OtherPaths(t *testing.T) {
 }
 
 func TestServer_RefusesALargeHeader(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	serve(t, Admin(addr, NewHealth(), nil))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/healthz", nil)
 	if err != nil {
@@ -179,7 +170,7 @@ func TestServer_FinishesRequestsInFlight(t *testing.T) {
 func TestServer_CutsWhatOutlivesTheDrain(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
-	addr := freeAddr(t)
+	addr := testkit.FreeAddr(t)
 	stop := serve(t, Server{
 		Addr:         addr,
 		DrainTimeout: 50 * time.Millisecond,

@@ -62,7 +62,7 @@ func Postgres(t testing.TB) string {
 	return u.String()
 }
 
-func execute(t testing.TB, server, statement string) {
+func execute(t testing.TB, server, statement string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -71,7 +71,7 @@ func execute(t testing.TB, server, statement string) {
 		t.Fatalf("connect to the tests' postgres: %v", err)
 	}
 	defer func() { _ = conn.Close(ctx) }() // the statement has its result already
-	if _, err := conn.Exec(ctx, statement); err != nil {
+	if _, err := conn.Exec(ctx, statement, args...); err != nil {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }

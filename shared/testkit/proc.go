@@ -13,7 +13,7 @@ import (
 
 const (
 	startTimeout = 60 * time.Second
-	stopTimeout  = 10 * time.Second
+	stopTimeout  = 60 * time.Second
 )
 
 // Proc is a real server that a test may break. It is stopped when the test ends; what it printed is

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,7 +81,7 @@ func TestPostgres_SharedServerEndsWithTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait() // it was killed
-	Eventually(t, 10*time.Second, func() error {
+	Eventually(t, startTimeout, func() error {
 		if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("%s is still there: %v", dir, err)
 		}
@@ -107,12 +108,12 @@ func TestPostgresProc_Kill9AndRestartKeepData(t *testing.T) {
 
 func TestRedis_KillRestartPauseResume(t *testing.T) {
 	r := Redis(t)
-	if got, err := ping(r.Addr); err != nil || got != "+PONG" {
+	if got, err := ping(r.Addr, answers); err != nil || got != "+PONG" {
 		t.Fatalf("PING: %q, %v", got, err)
 	}
 	before := r.Pid()
 	r.Kill9()
-	if _, err := ping(r.Addr); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := ping(r.Addr, answers); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("after Kill9: %v, want refused", err)
 	}
 	r.Restart()
@@ -120,33 +121,38 @@ func TestRedis_KillRestartPauseResume(t *testing.T) {
 		t.Fatal("Restart kept the process")
 	}
 	r.Pause()
-	if _, err := ping(r.Addr); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := ping(r.Addr, 300*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("paused: %v, want a timeout", err)
 	}
 	r.Resume()
-	Eventually(t, 5*time.Second, func() error { _, err := ping(r.Addr); return err })
+	if _, err := ping(r.Addr, answers); err != nil {
+		t.Fatalf("after Resume: %v", err)
+	}
 	r.Pause() // the end of the test must stop a paused server too
 }
 
 func TestEventually_FailsWithTheLastReason(t *testing.T) {
-	calls := 0
-	err := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*pollInterval-1)
 		defer cancel()
-		return eventually(ctx, func() error { calls++; return fmt.Errorf("reason %d", calls) })
-	}()
-	if calls < 2 || err == nil || err.Error() != fmt.Sprintf("reason %d", calls) {
-		t.Fatalf("after %d calls: %v", calls, err)
-	}
+		calls := 0
+		err := eventually(ctx, func() error { calls++; return fmt.Errorf("reason %d", calls) })
+		if calls != 5 || err == nil || err.Error() != "reason 5" {
+			t.Fatalf("after %d calls: %v", calls, err)
+		}
+	})
 }
 
-func ping(addr string) (string, error) {
-	conn, err := net.DialTimeout("tcp", addr, time.Second)
+// answers is more than a server takes for an answer that it gives.
+const answers = 20 * time.Second
+
+func ping(addr string, within time.Duration) (string, error) {
+	conn, err := net.DialTimeout("tcp", addr, answers)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return "", err
 	}
 	if _, err := io.WriteString(conn, "PING\r\n"); err != nil {

@@ -13,10 +13,10 @@ func (c *console) hint(plan *Plan, cfg *Config, command, dataDir string) {
 	var text strings.Builder
 	edges := plan.Of(tierEdge)
 	fmt.Fprintf(&text, "\nFirst steps, in another terminal:\n\n")
-	flags := " --data-dir " + quoted(dataDir)
+	flags, database := " --data-dir "+quoted(dataDir), filepath.Join(dataDir, postgresFile)
 	if dir, err := os.Getwd(); err == nil && !strings.HasPrefix(command, "/") && strings.Contains(command, "/") {
 		fmt.Fprintf(&text, "  cd %s\n", quoted(dir))
-		flags = clientFlags(cfg)
+		flags, database = clientFlags(cfg), filepath.Join(cfg.DataDir, postgresFile)
 	}
 	page := "/"
 	if cfg.Upstream == "" {
@@ -30,7 +30,8 @@ func (c *console) hint(plan *Plan, cfg *Config, command, dataDir string) {
 	}
 	fmt.Fprintf(&text, "  %s purge --url '%s%s' --wait%s%s    # gone from every cache, with receipts\n",
 		quoted(command), edges[0].URL, page, flags, control(plan, cfg))
-	fmt.Fprintf(&text, "  %s status%s%s\n\n", quoted(command), flags, control(plan, cfg))
+	fmt.Fprintf(&text, "  %s status%s%s\n", quoted(command), flags, control(plan, cfg))
+	fmt.Fprintf(&text, "  psql \"$(cat %s)\"    # the database, for purges from SQL\n\n", quoted(database))
 	fmt.Fprintf(&text, "Ctrl-C stops everything. Logs: %s\n", filepath.Join(dataDir, "logs"))
 	c.write(text.String())
 }

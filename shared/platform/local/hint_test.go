@@ -20,6 +20,8 @@ func TestHint_CanBePastedInAnyFolder(t *testing.T) {
 		{"/opt/tiercache", "./data", "/opt/tiercache status --data-dir '/the data'", "cd "},
 		{"bin/tiercache", "./data", "  cd " + quoted(here) + "\n", "--data-dir"},
 		{"bin/tiercache", "mine", "bin/tiercache status --data-dir mine\n", "'/the data'"},
+		{"bin/tiercache", "mine", `psql "$(cat mine/postgres.url)"`, "'/the data'"},
+		{"tiercache", "mine", `psql "$(cat '/the data/postgres.url')"`, "mine"},
 	} {
 		cfg := Default()
 		cfg.DataDir = c.dataDir

@@ -26,6 +26,10 @@ func (p *Platform) prepare() error {
 	if err := p.preparePostgres(); err != nil {
 		return err
 	}
+	// For people: psql takes it.
+	if err := platform.WriteFile(p.around.postgresFile(), []byte(p.around.postgresURL+"\n")); err != nil {
+		return fmt.Errorf("write the database's URL: %w", err)
+	}
 	return p.writeNodes()
 }
 

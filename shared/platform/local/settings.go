@@ -18,6 +18,9 @@ type setting struct {
 	value any
 }
 
+// postgresFile has the database's URL, with its password, below the data folder.
+const postgresFile = "postgres.url"
+
 // surroundings are what nodes are told about the parts that are not nodes.
 type surroundings struct {
 	dir           string // the data folder, absolute
@@ -27,8 +30,9 @@ type surroundings struct {
 	natsSeeds     string // folder; empty: none
 }
 
-func (s *surroundings) adminToken() string { return filepath.Join(s.dir, "admin.token") }
-func (s *surroundings) tierToken() string  { return filepath.Join(s.dir, "tier.token") }
+func (s *surroundings) adminToken() string   { return filepath.Join(s.dir, "admin.token") }
+func (s *surroundings) tierToken() string    { return filepath.Join(s.dir, "tier.token") }
+func (s *surroundings) postgresFile() string { return filepath.Join(s.dir, postgresFile) }
 
 // settings are all fields of node's configuration file.
 func (p *Plan) settings(cfg *Config, node Node, around *surroundings) []setting {

@@ -63,7 +63,7 @@ func TestRun_SecondCtrlCLeavesNoProcess(t *testing.T) {
 	p := start(t, cfg, stuckVariable+"=edge-1")
 	p.awaitOutput("Ctrl-C stops everything")
 	p.signal(syscall.SIGINT)
-	testkit.Eventually(t, 10*time.Second, func() error {
+	testkit.Eventually(t, 30*time.Second, func() error {
 		_ = p.Process.Signal(syscall.SIGINT) // it may be gone; too early it changes nothing
 		if said := p.out.String(); !strings.Contains(said, "killed by a second signal") {
 			return errors.New("not killed yet")
@@ -73,7 +73,7 @@ func TestRun_SecondCtrlCLeavesNoProcess(t *testing.T) {
 	if p.wait() == nil {
 		t.Error("it ended as if all had been drained")
 	}
-	testkit.Eventually(t, 10*time.Second, func() error {
+	testkit.Eventually(t, 30*time.Second, func() error {
 		plan := NewPlan(&cfg)
 		return errors.Join(checkFree(plan.Ports())...)
 	})

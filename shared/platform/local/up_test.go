@@ -53,7 +53,7 @@ func settings(t *testing.T) Config {
 		t.Fatal(err)
 	}
 	// Again where needed: the server of a killed process may still write as it goes.
-	t.Cleanup(func() { testkit.Eventually(t, 10*time.Second, func() error { return os.RemoveAll(dir) }) })
+	t.Cleanup(func() { testkit.Eventually(t, 30*time.Second, func() error { return os.RemoveAll(dir) }) })
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
@@ -181,6 +181,9 @@ func TestRun_TableStopOrderAndSecondStart(t *testing.T) {
 		}
 	}
 	token := read(t, filepath.Join(cfg.DataDir, "admin.token"))
+	if url := read(t, filepath.Join(cfg.DataDir, "postgres.url")); !strings.HasPrefix(url, "postgres://tiercache:") || strings.Count(url, "\n") != 1 {
+		t.Errorf("the file with the database's URL has %d bytes that are none", len(url))
+	}
 	first.signal(syscall.SIGINT)
 	if err := first.wait(); err != nil {
 		t.Fatalf("Ctrl-C: %v", err)
@@ -195,8 +198,8 @@ func TestRun_TableStopOrderAndSecondStart(t *testing.T) {
 	second := start(t, cfg)
 	second.awaitOutput("tiercache is ready after")
 	took := regexp.MustCompile(`ready after ([0-9.]+) s`).FindStringSubmatch(second.out.String())
-	if seconds, err := strconv.ParseFloat(took[1], 64); err != nil || seconds >= 5 {
-		t.Fatalf("the second start took %s s, want less than 5", took[1])
+	if seconds, err := strconv.ParseFloat(took[1], 64); err != nil || seconds >= 20 { // about one where nothing else runs
+		t.Fatalf("the second start took %s s, want less than 20", took[1])
 	}
 	if strings.Contains(second.out.String(), "making the database") {
 		t.Fatal("the second start made the database anew")

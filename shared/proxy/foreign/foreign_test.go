@@ -126,13 +126,13 @@ func TestFetch_SwitchingProtocolsIsAnError(t *testing.T) {
 	ended := make(chan error, 1)
 	url := raw(t, func(c net.Conn) {
 		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
-		err := c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		err := c.SetReadDeadline(time.Now().Add(20 * time.Second))
 		if err == nil {
 			_, err = c.Read(make([]byte, 1))
 		}
 		ended <- err
 	})
-	r, err := fetch(t, serviceOf(url, 5*time.Second), &proxy.Request{Method: "GET", Target: "/"})
+	r, err := fetch(t, serviceOf(url, 20*time.Second), &proxy.Request{Method: "GET", Target: "/"})
 	if err == nil || errors.Is(err, proxy.ErrUnreachable) {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -145,14 +145,14 @@ func TestFetch_Timeouts(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	head := raw(t, func(net.Conn) { <-hold })
-	if _, err := fetch(t, serviceOf(head, 100*time.Millisecond), &proxy.Request{Method: "GET", Target: "/"}); !errors.Is(err, proxy.ErrTimeout) {
+	if _, err := fetch(t, serviceOf(head, 500*time.Millisecond), &proxy.Request{Method: "GET", Target: "/"}); !errors.Is(err, proxy.ErrTimeout) {
 		t.Errorf("no head: %v, want ErrTimeout", err)
 	}
 	part := raw(t, func(c net.Conn) {
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 		<-hold
 	})
-	r, err := fetch(t, serviceOf(part, 100*time.Millisecond), &proxy.Request{Method: "GET", Target: "/"})
+	r, err := fetch(t, serviceOf(part, 2*time.Second), &proxy.Request{Method: "GET", Target: "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func TestFetch_BrokenRequestBody(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body) // it breaks
 	}))
 	defer server.Close()
-	_, err := fetch(t, serviceOf(server.URL, time.Second), &proxy.Request{Method: "POST", Target: "/", Body: broken{}, Length: -1})
+	_, err := fetch(t, serviceOf(server.URL, 20*time.Second), &proxy.Request{Method: "POST", Target: "/", Body: broken{}, Length: -1})
 	if !errors.Is(err, proxy.ErrRequestBody) || errors.Is(err, proxy.ErrUnreachable) {
 		t.Errorf("%v, want ErrRequestBody and not ErrUnreachable", err)
 	}

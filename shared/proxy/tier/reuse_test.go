@@ -95,7 +95,7 @@ func drain(t *testing.T, r *proxy.Response) {
 func TestFetch_RestartedNodeIsFoundAtOnce(t *testing.T) {
 	const kept = 20
 	c := client(t)
-	first := startNode(t, "127.0.0.1:0", "first")
+	first := startNode(t, testkit.FreeAddr(t), "first")
 	var all sync.WaitGroup
 	open := make(chan *proxy.Response, kept)
 	for range kept {
@@ -128,7 +128,7 @@ func TestFetch_RestartedNodeIsFoundAtOnce(t *testing.T) {
 // What must not be sent twice is never sent on a connection that may be dead.
 func TestFetch_UnsafeRequestsTakeNewConnections(t *testing.T) {
 	c := client(t)
-	first := startNode(t, "127.0.0.1:0", "first")
+	first := startNode(t, testkit.FreeAddr(t), "first")
 	post := func() *proxy.Request {
 		return &proxy.Request{Method: "POST", Host: "site.example", Target: "/", Body: strings.NewReader("x"), Length: 1}
 	}

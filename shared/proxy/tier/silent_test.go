@@ -125,7 +125,7 @@ func TestGiveUp_LeavesBodiesAndIdleConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := c.host(hostKey{addr: s.addr, limit: forTier(time.Minute)})
-	testkit.Eventually(t, 5*time.Second, func() error { // its head was read
+	testkit.Eventually(t, 20*time.Second, func() error { // its head was read
 		h.conns.mu.Lock()
 		defer h.conns.mu.Unlock()
 		for conn := range h.conns.mu.open {
@@ -179,7 +179,7 @@ func TestFetchOrigin_TheHeadHasAnEarlierLimit(t *testing.T) {
 	c, s := client(t), startStuck(t)
 	early := make(chan error, 1)
 	go func() {
-		_, err := c.fetch(t.Context(), s.addr, patience{head: 100 * time.Millisecond, stall: time.Minute}, get("/a"))
+		_, err := c.fetch(t.Context(), s.addr, patience{head: 500 * time.Millisecond, stall: time.Minute}, get("/a"))
 		early <- err
 	}()
 	select {

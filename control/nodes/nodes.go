@@ -1,14 +1,16 @@
-package control
+package nodes
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"tiercache/control/members"
 	"tiercache/control/postgres"
+	"tiercache/control/sequencer"
 	"tiercache/shared/bus"
 	"tiercache/shared/controllog"
 )
@@ -17,8 +19,8 @@ const (
 	// maxRenew bounds a renewal, and a request for entries, in bytes.
 	maxRenew = 4 << 10
 
-	// nodeTimeout bounds the answer to a node, which asks again sooner than that.
-	nodeTimeout = 5 * time.Second
+	// Timeout bounds the answer to a node, which asks again sooner than that.
+	Timeout = 5 * time.Second
 
 	// maxNodeRequests bounds the requests of nodes in progress; one above that is not answered.
 	maxNodeRequests = 4096
@@ -27,20 +29,39 @@ const (
 // errRenew: a message is no renewal of the node that sent it.
 var errRenew = errors.New("bad renewal")
 
-// nodes answers the nodes' renewals and requests for entries. Its methods are safe for concurrent use.
-type nodes struct {
-	control *Control
-	slots   chan struct{} // holds one for each request in progress
+// Bus is how nodes ask: bus.Bus is one.
+type Bus interface {
+	ServeRenew(handle func(tier, node string, payload []byte, reply func([]byte))) (stop func(), err error)
+	ServeFetch(handle func(tier string, payload []byte, reply func([]byte))) (stop func(), err error)
 }
 
-func newNodes(c *Control) *nodes {
-	return &nodes{control: c, slots: make(chan struct{}, maxNodeRequests)}
+// Deps are what Nodes works with.
+type Deps struct {
+	Sequencer *sequencer.Sequencer
+	Members   *members.Tracker
+	Bus       Bus          // nil: nodes ask over HTTP
+	Secret    string       // of the fleet; empty: nobody is let in over HTTP
+	Log       *slog.Logger // nil discards
 }
 
-// run answers on the bus until ctx ends.
-func (n *nodes) run(ctx context.Context, ready func()) error {
+// Nodes answers the nodes' renewals and requests for entries. Its methods are safe for concurrent use.
+type Nodes struct {
+	deps  Deps
+	slots chan struct{} // holds one for each request in progress
+}
+
+// New returns what answers the nodes; Run makes it answer on the bus.
+func New(deps Deps) *Nodes {
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Nodes{deps: deps, slots: make(chan struct{}, maxNodeRequests)}
+}
+
+// Run answers on the bus until ctx ends.
+func (n *Nodes) Run(ctx context.Context, ready func()) error {
 	defer n.drain()
-	if b := n.control.bus; b != nil {
+	if b := n.deps.Bus; b != nil {
 		stopRenew, err := b.ServeRenew(func(tier, node string, payload []byte, reply func([]byte)) {
 			n.heardRenew(ctx, tier, node, payload, reply)
 		})
@@ -60,7 +81,7 @@ func (n *nodes) run(ctx context.Context, ready func()) error {
 }
 
 // drain waits for the requests in progress.
-func (n *nodes) drain() {
+func (n *Nodes) drain() {
 	for range maxNodeRequests {
 		n.slots <- struct{}{}
 	}
@@ -68,7 +89,7 @@ func (n *nodes) drain() {
 
 // heardRenew takes a renewal from the bus. What it says counts in the order of arrival; the answer waits for
 // PostgreSQL elsewhere.
-func (n *nodes) heardRenew(ctx context.Context, tier, node string, payload []byte, reply func([]byte)) {
+func (n *Nodes) heardRenew(ctx context.Context, tier, node string, payload []byte, reply func([]byte)) {
 	r, err := decodeRenew(payload)
 	if err != nil || r.Tier != tier || r.Node != node {
 		return // the server vouches for the subject alone
@@ -83,7 +104,7 @@ func (n *nodes) heardRenew(ctx context.Context, tier, node string, payload []byt
 }
 
 // spawn runs work in a goroutine of its own, unless there are too many.
-func (n *nodes) spawn(ctx context.Context, work func(context.Context)) {
+func (n *Nodes) spawn(ctx context.Context, work func(context.Context)) {
 	select {
 	case n.slots <- struct{}{}:
 	default:
@@ -91,7 +112,7 @@ func (n *nodes) spawn(ctx context.Context, work func(context.Context)) {
 	}
 	go func() {
 		defer func() { <-n.slots }()
-		ctx, cancel := context.WithTimeout(ctx, nodeTimeout)
+		ctx, cancel := context.WithTimeout(ctx, Timeout)
 		defer cancel()
 		work(ctx)
 	}()
@@ -121,23 +142,23 @@ func decodeRenew(payload []byte) (*controllog.Renew, error) {
 }
 
 // arrived takes what a renewal says, without waiting for anything.
-func (n *nodes) arrived(r *controllog.Renew) members.Standing {
+func (n *Nodes) arrived(r *controllog.Renew) members.Standing {
 	switch {
 	case r.Leave:
-		n.control.members.Leave(r)
+		n.deps.Members.Leave(r)
 		return members.Unknown
 	case r.Join:
 		return members.Known
 	}
-	return n.control.members.Report(n.vouched(r))
+	return n.deps.Members.Report(n.vouched(r))
 }
 
 // vouched is the renewal as far as it is known to be about this log.
 //
 // INVARIANT: what a node has applied counts as applied only if its entries are those of the log. On another branch the
 // same numbers stand for other purges.
-func (n *nodes) vouched(r *controllog.Renew) *controllog.Renew {
-	if same, _ := n.control.sequencer.Shares(r.Applied, r.Chain); same {
+func (n *Nodes) vouched(r *controllog.Renew) *controllog.Renew {
+	if same, _ := n.deps.Sequencer.Shares(r.Applied, r.Chain); same {
 		return r
 	}
 	doubtful := *r
@@ -146,13 +167,13 @@ func (n *nodes) vouched(r *controllog.Renew) *controllog.Renew {
 }
 
 // answer gives a lease, or says why not.
-func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing members.Standing) controllog.RenewReply {
+func (n *Nodes) answer(ctx context.Context, r *controllog.Renew, standing members.Standing) controllog.RenewReply {
 	refused := func(why string) controllog.RenewReply {
 		return controllog.RenewReply{Nonce: r.Nonce, Refused: why}
 	}
 	switch {
 	case r.Leave:
-		_ = n.control.members.Depart(ctx, r) // tried again by the next refresh
+		_ = n.deps.Members.Depart(ctx, r) // tried again by the next refresh
 		return refused("the node has left")
 	case standing == members.Starting:
 		return refused("control is starting: it does not know the members yet")
@@ -161,13 +182,13 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	}
 	if r.Join {
 		// INVARIANT: the row is committed before the head read begins: see members.Tracker.Join.
-		err := n.control.members.Join(ctx, n.vouched(r))
+		err := n.deps.Members.Join(ctx, n.vouched(r))
 		var taken *members.TakenError
 		switch {
 		case errors.As(err, &taken):
 			return controllog.RenewReply{Nonce: r.Nonce, Refused: taken.Error(), Taken: true}
 		case err != nil:
-			return refused("the node cannot be registered: " + outside(err))
+			return refused("the node cannot be registered: " + Outside(err))
 		}
 	}
 	head, err := n.head(ctx, r)
@@ -175,15 +196,15 @@ func (n *nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 	case errors.Is(err, errBranched):
 		return controllog.RenewReply{Nonce: r.Nonce, Refused: err.Error(), Branched: true}
 	case err != nil:
-		return refused(outside(err))
+		return refused(Outside(err))
 	}
 	// INVARIANT: whether it is a member is asked last. It may have been one when the request came and be none now.
-	terms, err := n.control.members.Grant(ctx, r)
+	terms, err := n.deps.Members.Grant(ctx, r)
 	switch {
 	case errors.Is(err, members.ErrUnknown):
 		return refused(controllog.RefusedUnknown)
 	case err != nil:
-		return refused(outside(err))
+		return refused(Outside(err))
 	}
 	return controllog.RenewReply{Nonce: r.Nonce, Head: head, Drain: terms.Drain, ReportMicros: terms.ReportEvery.Microseconds()}
 }
@@ -193,42 +214,41 @@ var errBranched = errors.New("what this node has applied is another branch of th
 
 // head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the
 // node. Errors: errBranched, after which all that was stored before is dead; those of the sequencer.
-func (n *nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
-	c := n.control
-	head, err := c.sequencer.Head(ctx)
+func (n *Nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
+	s := n.deps.Sequencer
+	head, err := s.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if r.Applied <= head {
 		return head, n.confirm(ctx, r, head)
 	}
-	if err := c.sequencer.Ahead(ctx, r.Node, r.Applied); err != nil {
+	if err := s.Ahead(ctx, r.Node, r.Applied); err != nil {
 		return 0, err
 	}
-	if head, err = c.sequencer.Head(ctx); err != nil {
+	if head, err = s.Head(ctx); err != nil {
 		return 0, err
 	}
-	c.members.Distrust(r, head)
+	n.deps.Members.Distrust(r, head)
 	return head, nil
 }
 
 // confirm is nil for a node whose entries are those of the log.
-func (n *nodes) confirm(ctx context.Context, r *controllog.Renew, head uint64) error {
-	c := n.control
-	same, err := c.sequencer.Confirm(ctx, r.Applied, r.Chain)
+func (n *Nodes) confirm(ctx context.Context, r *controllog.Renew, head uint64) error {
+	same, err := n.deps.Sequencer.Confirm(ctx, r.Applied, r.Chain)
 	if same || err != nil {
 		return err
 	}
-	c.members.Distrust(r, head)
+	n.deps.Members.Distrust(r, head)
 	// Where this fails, or was asked for too often, the node still gives up all that it has stored itself.
-	if err := c.sequencer.Branched(ctx, r.Node, r.Applied, r.Chain); err != nil {
-		c.node.Log.Warn("a node comes from another branch of the control log, and only what it has stored itself is given up", "node", r.Node, "error", err)
+	if err := n.deps.Sequencer.Branched(ctx, r.Node, r.Applied, r.Chain); err != nil {
+		n.deps.Log.Warn("a node comes from another branch of the control log, and only what it has stored itself is given up", "node", r.Node, "error", err)
 	}
 	return errBranched
 }
 
-// outside is an error as a node is told it: without internals.
-func outside(err error) string {
+// Outside is an error as a node is told it: without internals.
+func Outside(err error) string {
 	if errors.Is(err, postgres.ErrUnavailable) {
 		return "PostgreSQL is away"
 	}
@@ -236,7 +256,7 @@ func outside(err error) string {
 }
 
 // heardFetch answers a request for entries from the bus.
-func (n *nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byte)) {
+func (n *Nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byte)) {
 	var request controllog.Fetch
 	if len(payload) > maxRenew || json.Unmarshal(payload, &request) != nil {
 		return
@@ -250,17 +270,17 @@ func (n *nodes) heardFetch(ctx context.Context, payload []byte, reply func([]byt
 }
 
 // entries are those behind an epoch.
-func (n *nodes) entries(ctx context.Context, request controllog.Fetch) controllog.FetchReply {
-	entries, head, err := n.control.sequencer.Entries(ctx, request.After, controllog.MaxFetch)
+func (n *Nodes) entries(ctx context.Context, request controllog.Fetch) controllog.FetchReply {
+	entries, head, err := n.deps.Sequencer.Entries(ctx, request.After, controllog.MaxFetch)
 	// Asked last, when this node has read the log through there. Entries that follow say by themselves what they follow.
-	if same, known := n.control.sequencer.Shares(request.After, request.Chain); known && !same {
+	if same, known := n.deps.Sequencer.Shares(request.After, request.Chain); known && !same {
 		return controllog.FetchReply{Head: head, Branched: true}
 	}
 	switch {
 	case errors.Is(err, postgres.ErrCompacted):
 		return controllog.FetchReply{Head: head, Compacted: true}
 	case err != nil:
-		return controllog.FetchReply{Refused: outside(err)}
+		return controllog.FetchReply{Refused: Outside(err)}
 	}
 	return controllog.FetchReply{Head: head, Entries: entries}
 }
