@@ -35,6 +35,7 @@ var (
 const (
 	stateLockUnavailable = "55P03"
 	stateReadOnly        = "25006"
+	stateRecovering      = "55000" // what sequence() asks first has no answer on a server that is in recovery, or a standby
 	stateIOError         = "58030"
 	stateUnique          = "23505"
 	stateCheck           = "23514"
@@ -63,7 +64,7 @@ func classify(err error) error {
 
 func classifyState(code string, err error) error {
 	switch {
-	case code == stateLockUnavailable, code == stateReadOnly, code == stateIOError:
+	case code == stateLockUnavailable, code == stateReadOnly, code == stateRecovering, code == stateIOError:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case code == stateUnique:
 		return fmt.Errorf("%w: %w", ErrConflict, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A value that does not fit its parameter never leaves this process: the server is there.
@@ -38,5 +39,14 @@ func TestStore_AfterItsEnd(t *testing.T) {
 	s.pool.Load().Close()
 	if _, err := s.Activities(context.Background(), 0, 1); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a closed pool: %v", err)
+	}
+}
+
+// A standby, or a server that recovers from a backup, reads before it writes: it can work soon.
+func TestStore_AServerInRecoveryIsUnavailable(t *testing.T) {
+	for _, code := range []string{"55000", "25006"} {
+		if err := classify(&pgconn.PgError{Code: code}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", code, err)
+		}
 	}
 }

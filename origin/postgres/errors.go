@@ -21,6 +21,7 @@ const (
 	stateForeignKey      = "23503"
 	stateLockUnavailable = "55P03"
 	stateReadOnly        = "25006"
+	stateRecovering      = "55000" // what sequence() asks first has no answer on a server that is in recovery, or a standby
 	stateIOError         = "58030"
 )
 
@@ -47,7 +48,7 @@ func classifyState(code string, err error) error {
 	switch code {
 	case stateDiskFull:
 		return fmt.Errorf("%w: %w", origin.ErrDiskFull, err)
-	case stateLockUnavailable, stateReadOnly, stateIOError:
+	case stateLockUnavailable, stateReadOnly, stateRecovering, stateIOError:
 		return fmt.Errorf("%w: %w", origin.ErrUnavailable, err)
 	}
 	for _, class := range unavailableClasses() {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"tiercache/origin"
@@ -29,6 +30,15 @@ func TestStore_AValueThatDoesNotFitIsNoLostServer(t *testing.T) {
 		}
 		if _, err := s.List(ctx, origin.Query{Host: "a.example", Limit: 1}); err != nil {
 			t.Errorf("after the %s: %v", name, err)
+		}
+	}
+}
+
+// A standby, or a server that recovers from a backup, reads before it writes: it can work soon.
+func TestStore_AServerInRecoveryIsUnavailable(t *testing.T) {
+	for _, code := range []string{"55000", "25006"} {
+		if err := classify(&pgconn.PgError{Code: code}); !errors.Is(err, origin.ErrUnavailable) {
+			t.Errorf("%s: %v", code, err)
 		}
 	}
 }
