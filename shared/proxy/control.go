@@ -44,6 +44,9 @@ const (
 	// askedField is what the node that asked the upstream had applied when it asked. It is sent where that is more
 	// than the stamp: of an upstream that may lag no tier can know better, whatever it is told.
 	askedField = "Tiercache-Asked"
+	// settledField is sent with a request for what comes from an upstream that may lag: the epoch that the node had
+	// applied as long ago as the upstream may lag. By now it must know what was purged until then.
+	settledField = "Tiercache-Settled"
 )
 
 // reachTime bounds how long a request waits for the node to catch up with the epoch that it asks for.
@@ -110,10 +113,21 @@ func (p *Proxy) admits(r *request, res *result) bool {
 // must not miss: to ask anew could bring nothing better.
 //
 // INVARIANT: that is so only for purges that the upstream may not know of when the request arrives. A fill that began
-// earlier may miss one that it has come to know of meanwhile.
+// earlier may miss one that it has come to know of meanwhile, as far as this node or the one that asks it can tell.
 func (p *Proxy) lags(r *request, res *result) bool {
-	lag := r.service.UpstreamLag
-	return lag > 0 && res.asked >= r.epoch && res.head.Stamp >= p.control.AppliedAt(r.now.Add(-lag))
+	if r.service.UpstreamLag == 0 || res.asked < r.epoch {
+		return false
+	}
+	return !res.begun.Before(r.now) || res.head.Stamp >= p.settled(r)
+}
+
+// settled is the epoch of the last purge that the service's upstream must know of when the request arrives.
+func (p *Proxy) settled(r *request) uint64 {
+	own := p.control.AppliedAt(r.now.Add(-r.service.UpstreamLag))
+	if r.tier {
+		own = max(own, parseEpoch(r.header.Value(settledField)))
+	}
+	return own
 }
 
 // vouched reports whether the service's rule for partitions lets the response answer the request.

@@ -65,6 +65,9 @@ func (p *Proxy) forward(r *request, f httpcache.Fields) httpcache.Fields {
 	if r.service.SurrogateControl {
 		f.Add(capabilityField, httpcache.SurrogateCapability)
 	}
+	if p.logged && r.service.UpstreamLag > 0 {
+		f.Add(settledField, strconv.FormatUint(p.settled(r), 10))
+	}
 	f.Add("Via", string(httpcache.AppendVia(nil, r.header, r.x.Protocol(), p.pseudonym)))
 	if hops, ok := r.maxForwards(); ok {
 		f.Set("Max-Forwards", strconv.FormatInt(hops-1, 10))

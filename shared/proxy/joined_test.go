@@ -65,6 +65,32 @@ func TestUpstreamLag_NobodySharesWhatWasAskedBeforeTheLagPassed(t *testing.T) {
 	}
 }
 
+// The next tier may have applied a purge later than the node that asks it: what that knows counts.
+func TestUpstreamLag_TheNextTierIsToldWhatTheSiteMustKnow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		edge, regional, held := newTimed(), newTimed(), make(chan struct{})
+		u := &counted{}
+		u.hold("body", held)
+		p := newPair(t, edge, regional, u, lag)
+		later(time.Minute)
+		edge.purge()
+		later(2 * time.Second)
+		regional.purge()
+		var waiting sync.WaitGroup
+		waiting.Go(func() { ask(t.Context(), p.edge, "/").expect(t, 200, "v0", "") })
+		synctest.Wait()
+		later(4 * time.Second) // the purge is 6 s old for the edge, and 4 s for the regional node
+		u.version.Store(1)
+		waiting.Go(func() { ask(t.Context(), p.edge, "/").expect(t, 200, "v1", "") })
+		synctest.Wait()
+		close(held)
+		waiting.Wait()
+		if n := u.asked.Load(); n != 2 {
+			t.Errorf("the site was asked %d times, want 2", n)
+		}
+	})
+}
+
 // A node without a lease that joins a fill has nobody who vouches for it as of its own request: by then the purge may
 // be long past that the next tier did not know of.
 func TestPartition_NobodyVouchesForAFillThatBeganBefore(t *testing.T) {
