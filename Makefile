@@ -37,6 +37,12 @@ test-control: deps-test ## the control log for longer: NATS away for 30 s under 
 test-http: deps-http ## the public suite for HTTP caches, http-cache-tests, against the built program, through one tier and two
 	TIERCACHE_HTTP_TESTS=1 $(GOTEST) -count=1 -timeout 8m -v -run TestSemantics $(TESTFLAGS) ./loadtests/semantics
 
+# SEEDS of the simulation; make test-simulation SEEDS=100000 for a night.
+SEEDS ?= 10000
+.PHONY: test-simulation
+test-simulation: ## the fleet in virtual time: 10,000 seeds, then each mechanism switched off, which must be noticed
+	TIERCACHE_SIMULATION_SWITCHES=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestSeeds$$|TestSwitches' $(TESTFLAGS) ./loadtests/simulation -args -seeds $(SEEDS)
+
 .PHONY: bench-sequencing
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)

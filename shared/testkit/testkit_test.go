@@ -185,3 +185,18 @@ func tryQuery(location, statement string) (string, error) {
 	}
 	return got, nil
 }
+
+func TestTransaction_IsSeenOnceItIsCommitted(t *testing.T) {
+	url := Postgres(t)
+	Execute(t, url, "CREATE TABLE marks (n int)")
+	count := func() string { return query(t, url, "SELECT count(*)::text FROM marks") }
+	kept, lost := Begin(t, url), Begin(t, url)
+	kept.Execute("INSERT INTO marks VALUES ($1)", 1)
+	lost.Execute("INSERT INTO marks VALUES ($1)", 2)
+	if got := count(); got != "0" {
+		t.Errorf("%s before the commit", got)
+	}
+	if err := errors.Join(kept.Commit(), lost.Rollback()); err != nil || count() != "1" {
+		t.Errorf("%v, %s rows", err, count())
+	}
+}
