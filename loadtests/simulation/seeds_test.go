@@ -17,7 +17,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run this seed alone and print its history")
-	seeds   = flag.Int("seeds", 0, "how many seeds to run, from 1 on; 0: 200, or 40 with -short")
+	seeds   = flag.Int("seeds", 0, "how many seeds to run, from 1 on; 0: 200, 100 with -race, 40 with -short")
 )
 
 // childEnv makes this test binary run the seeds of a job, which is JSON, and print a report for each that is bad.
@@ -94,7 +94,7 @@ func flawOf(name string) flaws {
 	return flaws{}
 }
 
-// child runs a job in a process of the binary and calls heard for each report. It returns what else was printed.
+// child runs a job in a process of the binary and calls heard for each report. The error has what else was printed.
 func child(binary string, j job, env []string, heard func(report)) error {
 	text, err := json.Marshal(j)
 	if err != nil {
@@ -102,15 +102,15 @@ func child(binary string, j job, env []string, heard func(report)) error {
 	}
 	command := exec.Command(binary, "-test.timeout=0")
 	command.Env = append(os.Environ(), append(env, childEnv+"="+string(text), "GOMAXPROCS=1", "GOGC=400", "GODEBUG=adaptivestackstart=1")...)
-	var rest bytes.Buffer
-	command.Stdout = &rest
 	lines, err := command.StderrPipe()
 	if err != nil {
 		return err
 	}
+	command.Stdout = command.Stderr
 	if err := command.Start(); err != nil {
 		return err
 	}
+	var rest bytes.Buffer // what is no report
 	scanner := bufio.NewScanner(lines)
 	scanner.Buffer(nil, 64<<20)
 	for scanner.Scan() {
@@ -145,6 +145,8 @@ func TestSeeds(t *testing.T) {
 		n = uint64(*seeds)
 	case testing.Short():
 		n = 40
+	case raced:
+		n = 100 // each takes ten times as long
 	}
 	found := runSeeds(t, binary, n)
 	for i, r := range found {
@@ -218,6 +220,9 @@ func replay(t *testing.T, binary string, seed uint64) {
 
 // TestSeeds_Replay runs seeds twice: a history that cannot be had again explains nothing.
 func TestSeeds_Replay(t *testing.T) {
+	if raced {
+		t.Skip("the race detector makes the scheduler draw lots")
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

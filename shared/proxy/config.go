@@ -134,7 +134,7 @@ type Proxy struct {
 	forgotten forgotten
 	searches  searches
 	// fills counts the fills in flight, so that Drain can wait for what they still store.
-	fills sync.WaitGroup
+	fills underWay
 
 	compressor *encoding.Compressor
 
@@ -177,15 +177,10 @@ func (p *Proxy) SetPolicy(set *policy.Set) { p.policy.Store(set) }
 
 // Drain waits until the fills in flight are stored, at most for the given time.
 func (p *Proxy) Drain(limit time.Duration) {
-	idle := make(chan struct{})
-	go func() {
-		p.fills.Wait()
-		close(idle)
-	}()
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case <-idle:
+	case <-p.fills.none():
 	case <-timer.C:
 	}
 }

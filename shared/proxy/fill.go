@@ -92,10 +92,10 @@ func cloneFields(h httpcache.Header) httpcache.Fields {
 
 // start runs the fill in its own goroutine, which outlives the request.
 func (p *Proxy) start(job *fill, f *flight.Flight[*result]) {
-	p.fills.Add(1)
+	p.fills.begin()
 	job.wantHints(f)
 	go func() {
-		defer p.fills.Done()
+		defer p.fills.end()
 		defer f.Release()
 		defer failPanicked(p.log, job.service.Name, f.Fail)
 		job.run(f)

@@ -1,0 +1,6 @@
+//go:build race
+
+package simulation
+
+// raced: the race detector makes the scheduler draw lots.
+const raced = true
