@@ -57,7 +57,7 @@ func TestSwitches(t *testing.T) {
 }
 
 // maxUntilFound is how many seeds a mechanism that is off may pass.
-const maxUntilFound = 2000
+const maxUntilFound = 20_000
 
 // isCaught wants a bad seed of a run without the mechanism.
 func isCaught(t *testing.T, binary string, m mechanism) {
