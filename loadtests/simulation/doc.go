@@ -12,5 +12,5 @@
 //
 // It refuses to measure anything: time is not real. A promise that it does not check is none that it proves.
 //
-// Start reading at Run in run.go, then world.go.
+// Start reading at run in run.go, then world.go.
 package simulation

@@ -48,7 +48,7 @@ func (t *trouble) begin() (heal func()) {
 		if t.draw.in(40) { // somebody tries to mend it
 			t.setClock(n)
 		}
-		return w.net.cutLinks(append(around(n.name), around2(n.name)...)...)
+		return w.net.cutLinks(append(linksFrom(n.name), linksTo(n.name)...)...)
 	case k < 34:
 		w.record.note("fault: NATS loses messages")
 		w.nats.setTrouble(t.draw.below(60), t.draw.below(40), t.draw.below(60))
@@ -93,16 +93,16 @@ func (t *trouble) setClock(n *node) {
 	n.clock.set(by)
 }
 
-// around are the links from a node to what it needs, around2 those back.
-func around(name string) (links []link) {
+// linksFrom are the links from a node to what it needs, linksTo those back.
+func linksFrom(name string) (links []link) {
 	for _, other := range []string{"nats", "control-1", "control-2", "regional-1", "regional-2", "regional-3", "origin", "site"} {
 		links = append(links, link{name, other})
 	}
 	return links
 }
 
-func around2(name string) (links []link) {
-	for _, l := range around(name) {
+func linksTo(name string) (links []link) {
+	for _, l := range linksFrom(name) {
 		links = append(links, link{l.to, l.from})
 	}
 	return links
@@ -143,9 +143,9 @@ func (t *trouble) cut() (heal func()) {
 // slow makes one direction slow: what comes is old.
 func (t *trouble) slow(n *node) (heal func()) {
 	by := t.draw.between(100*time.Millisecond, 1500*time.Millisecond)
-	links := around(n.name)
+	links := linksFrom(n.name)
 	if t.draw.in(50) {
-		links = around2(n.name)
+		links = linksTo(n.name)
 	}
 	t.world.record.note("fault: %s is slow by %v (%v)", n.name, by, links[0])
 	return t.world.net.slowDown(by, links...)

@@ -19,9 +19,8 @@ type Result struct {
 	record     *record
 }
 
-// Run runs the fleet of a seed until its end and judges it. It must be called in a bubble of testing/synctest.
-func Run(seed uint64) *Result { return run(seed, flaws{}) }
-
+// run runs the fleet of a seed until its end and judges it. flaws are those of the database's double. It must be called in
+// a bubble of testing/synctest.
 func run(seed uint64, flaws flaws) *Result {
 	w := newWorld(seed, flaws)
 	defer w.end()
