@@ -63,7 +63,7 @@ type doubleSQL struct {
 }
 
 func newDoubleSQL(*testing.T) *doubleSQL {
-	db := newDatabase()
+	db := newDatabase(flaws{})
 	return &doubleSQL{db: db, sql: &session{db, newNetwork(1), newEndpoint("control-1", "r1"), newEndpoint("postgres", "r1")}}
 }
 

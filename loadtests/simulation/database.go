@@ -61,8 +61,8 @@ type flaws struct {
 }
 
 // newDatabase has the schema, which begins the log.
-func newDatabase() *database {
-	d := &database{started: time.Now(), system: 1, timeline: 1, state: tables{
+func newDatabase(flaws flaws) *database {
+	d := &database{flaws: flaws, started: time.Now(), system: 1, timeline: 1, state: tables{
 		members: map[string]postgres.Member{}, departed: map[string]time.Time{}, pages: map[string][]version{},
 	}}
 	d.moveOutbox()

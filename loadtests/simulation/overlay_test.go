@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,9 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
+// promised is what a violation of a promise begins with: a fleet that does not even start has noticed nothing.
+var promised = regexp.MustCompile(`^(G[1-9]|stamp|freshness|restart): `)
+
 // maxUntilFound is how many seeds a mechanism that is off may pass.
 const maxUntilFound = 20_000
 
@@ -72,6 +76,10 @@ func isCaught(t *testing.T, binary string, m mechanism) {
 	}
 	if len(last.Violations) == 0 {
 		t.Errorf("%d seeds do not notice that this is switched off: %s", last.Done, m.name)
+		return
+	}
+	if !promised.MatchString(last.Violations[0]) {
+		t.Errorf("seed %d breaks no promise, but does not run: %s", last.Seed, last.Violations[0])
 		return
 	}
 	t.Logf("seed %d finds out: %s", last.Seed, last.Violations[0])

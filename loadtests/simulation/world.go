@@ -97,10 +97,9 @@ type control struct {
 
 func newWorld(seed uint64, flaws flaws) *world {
 	w := &world{
-		seed: seed, net: newNetwork(seed), db: newDatabase(), sql: newEndpoint("postgres", "r1"), origin: newEndpoint("origin", "r1"),
+		seed: seed, net: newNetwork(seed), db: newDatabase(flaws), sql: newEndpoint("postgres", "r1"), origin: newEndpoint("origin", "r1"),
 		site: newEndpoint("site", "r2"), l2: map[string]*memory{}, pages: resources(), record: newRecord(), holds: newChance(seed, "upstreams"),
 	}
-	w.db.flaws = flaws
 	w.nats, w.atOrigin = newBroker(w.net), w.serveOrigin
 	w.base, w.cancel = context.WithCancel(context.Background())
 	draw := newChance(seed, "world")
