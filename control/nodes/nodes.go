@@ -94,11 +94,28 @@ func (n *Nodes) heardRenew(ctx context.Context, tier, node string, payload []byt
 	if err != nil || r.Tier != tier || r.Node != node {
 		return // the server vouches for the subject alone
 	}
+	if r.Report {
+		n.heardReport(ctx, r)
+		return
+	}
 	standing := n.arrived(r)
 	n.spawn(ctx, func(ctx context.Context) {
 		answer := n.answer(ctx, r, standing)
 		if encoded, err := json.Marshal(answer); err == nil {
 			reply(encoded)
+		}
+	})
+}
+
+// heardReport takes a report. That of a node which is quicker than this one waits until this one has read the log.
+func (n *Nodes) heardReport(ctx context.Context, r *controllog.Renew) {
+	if r.Applied <= n.deps.Sequencer.Applied() {
+		n.arrived(r)
+		return
+	}
+	n.spawn(ctx, func(ctx context.Context) {
+		if _, err := n.deps.Sequencer.Head(ctx); err == nil {
+			n.arrived(r)
 		}
 	})
 }

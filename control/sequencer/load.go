@@ -36,6 +36,7 @@ func (s *Sequencer) load(ctx context.Context) error {
 	s.mu.tail = tail{}
 	s.mu.Unlock()
 	s.saw(replica)
+	s.heard.forget(replica.Applied())
 	s.tellTokens(replica)
 	s.log.Info("the control log is loaded", "head", loaded.Head, "entries", n)
 	return nil

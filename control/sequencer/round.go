@@ -96,7 +96,10 @@ func (s *Sequencer) take(ctx context.Context, poll postgres.Poll) error {
 	case err != nil:
 		return err
 	}
+	s.keep(entries)
+	s.saw(replica)
 	s.publish(entries)
+	s.heard.forget(replica.Applied())
 	s.deps.Published(time.Since(entries[0].Time))
 	s.tell(entries)
 	return nil
@@ -114,18 +117,23 @@ func (s *Sequencer) entry(row *controllog.Row) controllog.Entry {
 	return e
 }
 
-// tell makes applied entries known: to those who ask for old ones, for the head, and to the subscribers.
+// keep makes applied entries known to those who ask for old ones. Together with saw it comes before they are published:
+// a node may say at once that it has applied them.
+func (s *Sequencer) keep(entries []controllog.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.tail.add(entries)
+}
+
+// tell makes applied entries known to the subscribers.
 func (s *Sequencer) tell(entries []controllog.Entry) {
 	s.mu.Lock()
-	s.mu.tail.add(entries)
 	handlers := make([]func([]controllog.Entry), 0, len(s.mu.subscribers))
 	for _, handle := range s.mu.subscribers {
 		handlers = append(handlers, handle)
 	}
 	s.mu.Unlock()
-	replica := s.replica.Load()
-	s.saw(replica)
-	s.tellTokens(replica)
+	s.tellTokens(s.replica.Load())
 	for _, handle := range handlers {
 		handle(entries)
 	}
@@ -137,7 +145,6 @@ func (s *Sequencer) saw(replica *controllog.Replica) {
 	// INVARIANT: who asks for receipts of an epoch that Applied covers must find it seen.
 	s.deps.Saw(applied, time.Now())
 	s.head.Store(applied)
-	s.heard.forget(applied)
 }
 
 // tellTokens hands the tokens on when they have changed.

@@ -210,6 +210,25 @@ func (c *conn) Renew(ctx context.Context, tier, node string, payload []byte, goo
 	return c.ask(ctx, to, tier, node, payload, good)
 }
 
+// Report tells all control nodes something that wants no answer.
+func (c *conn) Report(tier, node string, payload []byte) error {
+	if !c.Connected() {
+		return bus.ErrDisconnected
+	}
+	c.x.mu.Lock()
+	to := slices.Clone(c.x.renewers)
+	c.x.mu.Unlock()
+	for _, s := range to {
+		c.post(s.ep, func() {
+			select {
+			case s.queue <- func() { s.handle(tier, node, slices.Clone(payload), func([]byte) {}) }:
+			default:
+			}
+		})
+	}
+	return nil
+}
+
 // Fetch asks one control node.
 func (c *conn) Fetch(ctx context.Context, tier string, payload []byte) ([]byte, error) {
 	c.x.mu.Lock()

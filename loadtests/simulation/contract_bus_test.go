@@ -19,6 +19,7 @@ type connection interface {
 	PublishLog(entries []byte) error
 	SubscribeLog(handle func(entries []byte)) (stop func(), err error)
 	Renew(ctx context.Context, tier, node string, payload []byte, good func(answer []byte) bool) ([]byte, error)
+	Report(tier, node string, payload []byte) error
 	Fetch(ctx context.Context, tier string, payload []byte) ([]byte, error)
 	ServeRenew(handle func(tier, node string, payload []byte, reply func([]byte))) (stop func(), err error)
 	ServeFetch(handle func(tier string, payload []byte, reply func([]byte))) (stop func(), err error)
@@ -145,6 +146,7 @@ func busContract() []demand[buses] {
 		{"RenewAsksAllAndTakesTheFirstGood", renewFirstGood},
 		{"RenewEndsWithTheLastOfTheOthers", renewLastOther},
 		{"RenewWithoutAnAnswer", renewUnanswered},
+		{"ReportTellsAll", reportTellsAll},
 		{"RequestsAreTakenInTurn", requestsInTurn},
 		{"FetchAsksOne", fetchAsksOne},
 		{"Nobody", nobodyServes},
@@ -285,7 +287,9 @@ func withoutAServer(t *testing.T, with buses) {
 	}
 	_, renewed := edge.Renew(t.Context(), "edge", "edge-1", nil, anything)
 	_, fetched := edge.Fetch(t.Context(), "edge", nil)
-	for what, err := range map[string]error{"publish": control.PublishLog([]byte("lost")), "renew": renewed, "fetch": fetched} {
+	for what, err := range map[string]error{
+		"publish": control.PublishLog([]byte("lost")), "report": edge.Report("edge", "edge-1", []byte("lost")), "renew": renewed, "fetch": fetched,
+	} {
 		if !errors.Is(err, bus.ErrDisconnected) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -35,6 +36,32 @@ func requestsInTurn(t *testing.T, with buses) {
 	}
 	close(gate)
 	asked.Wait()
+}
+
+func reportTellsAll(t *testing.T, with buses) {
+	edge, heard := with.connect(t, "edge"), []chan string{make(chan string, 10), make(chan string, 10)}
+	for _, messages := range heard {
+		servesRenew(t, with.connect(t, "control"), func(tier, node string, payload []byte, reply func([]byte)) {
+			messages <- fmt.Sprint(tier, " ", node, " ", string(payload))
+			clear(payload) // it is this one's own
+			reply([]byte("nobody waits for that"))
+		})
+	}
+	with.settle(t)
+	for i := range 3 {
+		if err := edge.Report("edge", "edge-1", fmt.Append(nil, "report ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, messages := range heard {
+		got := []string{next(t, messages), next(t, messages), next(t, messages)}
+		if slices.Sort(got); !slices.Equal(got, []string{"edge edge-1 report 0", "edge edge-1 report 1", "edge edge-1 report 2"}) {
+			t.Errorf("heard %q", got)
+		}
+	}
+	if got, err := edge.Renew(t.Context(), "edge", "edge-1", []byte("renew"), anything); err != nil || string(got) != "nobody waits for that" {
+		t.Errorf("renewed: %q, %v", got, err)
+	}
 }
 
 func fetchAsksOne(t *testing.T, with buses) {

@@ -70,8 +70,8 @@ type Bus struct {
 	// up says whether there is a connection to a server that answers. The library's own word for it waits for a lock
 	// that it holds while it tries to reconnect, for seconds when the server accepts and says nothing.
 	up atomic.Bool
-	// out holds what PublishLog was given until it is sent, since sending may wait for the same lock.
-	out  chan []byte
+	// out holds what is to be sent by nobody who may wait, since sending may wait for the same lock.
+	out  chan message
 	done chan struct{} // closed by Close
 	once sync.Once
 
@@ -106,7 +106,7 @@ func Connect(_ context.Context, cfg Config) (*Bus, error) {
 func newBus(cfg Config) *Bus {
 	health := cmp.Or(cfg.Health, runner.NewHealth())
 	b := &Bus{
-		out: make(chan []byte, maxOut), done: make(chan struct{}),
+		out: make(chan message, maxOut), done: make(chan struct{}),
 		role: cfg.Role, log: cfg.Log, health: health.Component(component, false),
 	}
 	if b.log == nil {

@@ -9,24 +9,35 @@ import (
 // sent in order, soon. The bus owns entries from now on. Errors: ErrDisconnected, also when too many messages
 // wait to be sent. A lost message costs its followers time only: they fetch what they miss.
 func (b *Bus) PublishLog(entries []byte) error {
+	return b.enqueue(message{LogRoot + b.role, entries})
+}
+
+// message is one that is to be sent.
+type message struct {
+	subject string
+	payload []byte
+}
+
+// enqueue has a message sent soon, behind those before it.
+func (b *Bus) enqueue(m message) error {
 	if !b.Connected() {
 		return ErrDisconnected
 	}
 	select {
-	case b.out <- entries:
+	case b.out <- m:
 		return nil
 	default:
 		return fmt.Errorf("%w: it takes no more messages", ErrDisconnected)
 	}
 }
 
-// send sends what PublishLog was given, until Close.
+// send sends what enqueue was given, until Close.
 func (b *Bus) send() {
 	for {
 		select {
-		case entries := <-b.out:
-			if err := b.publish(LogRoot+b.role, entries); err != nil && !errors.Is(err, ErrDisconnected) {
-				b.report("entries of the control log were not sent on NATS", err)
+		case m := <-b.out:
+			if err := b.publish(m.subject, m.payload); err != nil && !errors.Is(err, ErrDisconnected) {
+				b.report("a message was not sent on NATS", err)
 			}
 		case <-b.done:
 			return

@@ -25,8 +25,17 @@ func (b *Bus) Renew(ctx context.Context, tier, node string, payload []byte, good
 	return b.request(ctx, RenewRoot+tier+"."+node, payload, good)
 }
 
-// ServeRenew calls handle for each node's request, until stop is called. handle runs in turn for all nodes, so
-// that it must not block; reply may be called later and from anywhere, and not at all.
+// Report tells all control nodes something that wants no answer, in order with other reports. It does not block; the bus
+// owns payload from now on. Errors: ErrDisconnected, also when too many messages wait to be sent; ErrName.
+func (b *Bus) Report(tier, node string, payload []byte) error {
+	if err := errors.Join(ValidName(tier), ValidName(node)); err != nil {
+		return err
+	}
+	return b.enqueue(message{RenewRoot + tier + "." + node, payload})
+}
+
+// ServeRenew calls handle for each node's request or report, until stop is called. handle runs in turn for all nodes, so
+// that it must not block; reply may be called later and from anywhere, and not at all. For a report it does nothing.
 func (b *Bus) ServeRenew(handle func(tier, node string, payload []byte, reply func([]byte))) (stop func(), err error) {
 	return b.consume(RenewRoot+"*.*", "", func(m *nats.Msg) {
 		tier, node, _ := strings.Cut(strings.TrimPrefix(m.Subject, RenewRoot), ".")

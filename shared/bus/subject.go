@@ -17,7 +17,7 @@ const (
 	// LogRoot is followed by the tier that publishes entries of the control log.
 	LogRoot = Root + "v1.log."
 
-	// RenewRoot is followed by tier and node: heartbeats, which every control node answers.
+	// RenewRoot is followed by tier and node: heartbeats, which every control node answers, and reports.
 	RenewRoot = Root + "v1.renew."
 
 	// FetchRoot is followed by the tier that asks for entries that it missed; one control node answers.

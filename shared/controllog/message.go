@@ -20,7 +20,7 @@ const (
 	HintSize = 64 << 10
 )
 
-// Renew is heartbeat, receipt and request for a lease in one. It travels as JSON.
+// Renew is heartbeat, receipt and request for a lease in one, or a receipt alone. It travels as JSON.
 type Renew struct {
 	Node    string `json:"node"`
 	Tier    string `json:"tier"`
@@ -38,6 +38,9 @@ type Renew struct {
 	Join bool `json:"join,omitempty"`
 	// Leave removes it: it has drained. It is the last word of its process.
 	Leave bool `json:"leave,omitempty"`
+	// Report only says what the node has applied: it is not answered, and grants nothing. One that is lost is made good
+	// by the next renewal.
+	Report bool `json:"report,omitempty"`
 }
 
 // RenewReply answers a Renew. Head was read by a statement that began after the request had arrived and left

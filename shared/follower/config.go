@@ -79,6 +79,8 @@ type Bus interface {
 	SubscribeLog(handle func(entries []byte)) (stop func(), err error)
 	// Renew asks for a lease. The first answer that is good ends the wait; if none is, the last one is returned.
 	Renew(ctx context.Context, tier, node string, payload []byte, good func(answer []byte) bool) ([]byte, error)
+	// Report says something to control that wants no answer. It does not block, and owns payload.
+	Report(tier, node string, payload []byte) error
 	// Fetch asks for entries.
 	Fetch(ctx context.Context, tier string, payload []byte) ([]byte, error)
 }

@@ -220,6 +220,12 @@ func (c *control) renew(payload []byte) []byte {
 	if err := json.Unmarshal(payload, &request); err != nil {
 		c.t.Error(err)
 	}
+	if request.Report {
+		if m, known := c.mu.members[request.Node]; known && m.Instance == request.Instance {
+			c.mu.members[request.Node] = request
+		}
+		return nil
+	}
 	c.mu.renews = append(c.mu.renews, request)
 	reply := controllog.RenewReply{Nonce: request.Nonce, Head: c.headLocked(), Refused: c.mu.refuse}
 	_, known := c.mu.members[request.Node]

@@ -48,13 +48,14 @@ type loop struct {
 	empty                  bool   // a node that knows nothing asks for an image, unless that just failed
 
 	// The exchanges.
-	seq       uint64    // of the last exchange that was begun
-	confirmed uint64    // of the last one that said where the head is
-	renewing  bool      // one is under way
-	failing   bool      // the last one granted nothing
-	lastSent  time.Time // when the last renewal began
-	restUntil time.Time // NATS is not asked until then
-	reported  uint64    // the applied epoch that control has heard of
+	seq        uint64    // of the last exchange that was begun
+	confirmed  uint64    // of the last one that said where the head is
+	renewing   bool      // one is under way
+	failing    bool      // the last one granted nothing
+	lastSent   time.Time // when the last renewal began
+	restUntil  time.Time // NATS is not asked until then
+	reported   uint64    // the applied epoch that control was told of
+	lastReport time.Time // when a report was sent last
 	// reportEvery is how often the node may report, as control has said last.
 	reportEvery time.Duration
 	draining    bool   // control wants the node to be not ready
@@ -183,6 +184,9 @@ func (l *loop) act(ctx context.Context) {
 	if !l.renewing && l.f.cfg.Member && !now.Before(l.renewAt(now)) {
 		l.renew(ctx, now)
 	}
+	if l.wantsReport(now) && !now.Before(l.reportAt()) {
+		l.report(now)
+	}
 	if !l.fetching && l.wantsFetch() && !now.Before(l.fetchAt) {
 		l.fetch(ctx, now)
 	}
@@ -202,6 +206,9 @@ func (l *loop) due() time.Time {
 	}
 	if !l.renewing && l.f.cfg.Member {
 		sooner(l.renewAt(now))
+	}
+	if l.wantsReport(now) {
+		sooner(l.reportAt())
 	}
 	if !l.fetching && l.wantsFetch() {
 		sooner(l.fetchAt)

@@ -26,6 +26,7 @@ func (s *Stats) counters() []struct {
 		{"resets", "Views of the control log that were replaced by an image", &s.Resets},
 		{"branches", "Views that were another branch of the control log, so that all that was stamped with them is dead", &s.Branches},
 		{"refused", "Messages and answers that made no sense and were dropped", &s.Refused},
+		{"reports", "Reports of what was applied, between renewals", &s.Reports},
 		{"leases.lost", "Leases that ended before the next began", &s.LeasesLost},
 		{"state.errors", "Failures to read or write the state file", &s.StateErrors},
 	}

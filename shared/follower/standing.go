@@ -2,6 +2,7 @@ package follower
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -15,11 +16,35 @@ func (l *loop) natsUsable(now time.Time) bool {
 	return b != nil && b.Connected() && (l.f.http == nil || !now.Before(l.restUntil))
 }
 
-// renewAt is when the next renewal is due: after RenewInterval, or sooner when there is something to report or
-// to ask and NATS carries it. So HTTP is asked once in RenewInterval at most: when NATS has failed it rests for
-// longer than that.
+// wantsReport reports whether control is to be told what was applied before the next renewal tells it. Only NATS carries
+// that.
+func (l *loop) wantsReport(now time.Time) bool {
+	return l.joined && !l.failing && l.reported != l.f.Applied() && l.f.cfg.Member && l.natsUsable(now)
+}
+
+// reportAt is when the next report may be sent.
+func (l *loop) reportAt() time.Time { return l.lastReport.Add(l.reportEvery) }
+
+// report tells control what was applied. It costs control next to nothing, as a renewal does not: that one wants to know
+// the head.
+func (l *loop) report(now time.Time) {
+	f := l.f
+	applied, chain := f.replica.At()
+	l.lastReport = now
+	payload, err := json.Marshal(controllog.Renew{
+		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
+		Applied: applied, Chain: chain, Instance: f.instance, Report: true,
+	})
+	if err == nil && f.bus.Report(f.cfg.Tier, f.cfg.Node, payload) == nil {
+		l.reported = applied
+		f.stats.Reports.Add(1)
+	}
+}
+
+// renewAt is when the next renewal is due: after RenewInterval, or sooner when there is something to ask and NATS
+// carries it. So HTTP is asked once in RenewInterval at most: when NATS has failed it rests for longer than that.
 func (l *loop) renewAt(now time.Time) time.Time {
-	urgent := l.reported != l.f.Applied() || l.asked() || !l.joined
+	urgent := l.asked() || !l.joined
 	if urgent && !l.failing && l.natsUsable(now) {
 		return l.lastSent.Add(l.reportEvery)
 	}
@@ -104,7 +129,7 @@ func (l *loop) granted(r *renewal) {
 			}
 		}
 	}
-	l.joined, l.failing, l.reported = true, false, r.applied
+	l.joined, l.failing, l.reported = true, false, max(l.reported, r.applied)
 	l.reportEvery = r.reply.ReportEvery()
 	l.rotate(r.reply.Drain, "")
 	f.lease.Grant(r.sent, r.reply.Head)

@@ -14,6 +14,7 @@ type Stats struct {
 	RenewalsNATS   telemetry.Counter // answered over NATS
 	RenewalsHTTP   telemetry.Counter // answered over HTTP
 	RenewalsFailed telemetry.Counter // not answered, or without a lease
+	Reports        telemetry.Counter // of what was applied, between renewals
 	LeasesLost     telemetry.Counter // times that a lease ended before the next began
 	StateErrors    telemetry.Counter // failures to read or write the state file
 }
