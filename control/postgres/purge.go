@@ -24,32 +24,38 @@ func (s *Store) AddPurge(ctx context.Context, p NewPurge) (record PurgeRecord, e
 	if err != nil {
 		return PurgeRecord{}, false, err
 	}
-	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `INSERT INTO tiercache.purges (id, key, by_token, by_name, by_from, request, entries)
-			VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7) ON CONFLICT (by_token, key) WHERE key IS NOT NULL DO NOTHING`,
-			p.ID, p.Key, p.By.Token, p.By.Name, p.By.From, string(p.Request), len(bodies))
-		if err != nil {
-			return fmt.Errorf("record the purge: %w", err)
-		}
-		if existed = tag.RowsAffected() == 0; existed {
-			record, err = earlierPurge(ctx, tx, p)
-			return err
-		}
-		if _, err := tx.Exec(ctx, `INSERT INTO tiercache.outbox (id, kind, body)
-			SELECT $1 || '/' || (n - 1), 'purge', body::jsonb FROM unnest($2::text[]) WITH ORDINALITY AS e (body, n) ORDER BY n`, p.ID, bodies); err != nil {
-			return fmt.Errorf("insert into the outbox: %w", err)
-		}
-		if err := addActivity(ctx, tx, p.By, "purge", p.ID, ""); err != nil {
-			return err
-		}
-		record, err = purgeIn(ctx, tx, `p.id = $1`, p.ID)
-		return err
+	record = PurgeRecord{ID: p.ID, Key: p.Key, By: p.By, Request: p.Request, Entries: len(bodies)}
+	err = s.writeAtOnce(ctx, func(b *pgx.Batch) {
+		b.Queue(insertPurge, p.ID, p.Key, p.By.Token, p.By.Name, p.By.From, string(p.Request), len(bodies)).Query(func(rows pgx.Rows) error {
+			existed = !rows.Next()
+			if existed {
+				return rows.Err()
+			}
+			defer rows.Close()
+			return rows.Scan(&record.Created)
+		})
+		b.Queue(insertEntries, p.ID, bodies)
+		b.Queue(insertPurged, p.By.Name, p.By.From, p.ID)
 	})
+	if err == nil && existed {
+		record, err = s.earlierPurge(ctx, p)
+	}
 	if err != nil {
 		return PurgeRecord{}, false, fmt.Errorf("purge %s: %w", p.ID, err)
 	}
 	return record, existed, nil
 }
+
+// What AddPurge does, in this order. The last two do nothing when the first one has found another purge with that key.
+const (
+	insertPurge = `INSERT INTO tiercache.purges (id, key, by_token, by_name, by_from, request, entries)
+		VALUES ($1, nullif($2, ''), $3, $4, $5, $6, $7) ON CONFLICT (by_token, key) WHERE key IS NOT NULL DO NOTHING RETURNING created_at`
+	insertEntries = `INSERT INTO tiercache.outbox (id, kind, body)
+		SELECT $1 || '/' || (n - 1), 'purge', body::jsonb FROM unnest($2::text[]) WITH ORDINALITY AS e (body, n)
+		WHERE EXISTS (SELECT FROM tiercache.purges WHERE id = $1) ORDER BY n`
+	insertPurged = `INSERT INTO tiercache.activity (who, from_addr, action, subject, detail)
+		SELECT $1, $2, 'purge', $3, '' WHERE EXISTS (SELECT FROM tiercache.purges WHERE id = $3)`
+)
 
 // purgeBodies refuses what nodes could only answer by purging everything.
 func purgeBodies(entries []controllog.Purge) ([]string, error) {
@@ -70,16 +76,16 @@ func purgeBodies(entries []controllog.Purge) ([]string, error) {
 	return bodies, nil
 }
 
-func earlierPurge(ctx context.Context, tx pgx.Tx, p NewPurge) (PurgeRecord, error) {
-	var same bool
-	err := tx.QueryRow(ctx, `SELECT request = $3::jsonb FROM tiercache.purges WHERE by_token = $1 AND key = $2`, p.By.Token, p.Key, string(p.Request)).Scan(&same)
+// earlierPurge is the one that came with the key first.
+func (s *Store) earlierPurge(ctx context.Context, p NewPurge) (PurgeRecord, error) {
+	same, err := one(ctx, s, pgx.RowTo[bool], `SELECT request = $3::jsonb FROM tiercache.purges WHERE by_token = $1 AND key = $2`, p.By.Token, p.Key, string(p.Request))
 	switch {
 	case err != nil:
 		return PurgeRecord{}, err
 	case !same:
 		return PurgeRecord{}, fmt.Errorf("%w: the idempotency key was used for another purge", ErrConflict)
 	}
-	return purgeIn(ctx, tx, `p.by_token = $1 AND p.key = $2`, p.By.Token, p.Key)
+	return one(ctx, s, scanPurge, selectPurges+`p.by_token = $1 AND p.key = $2`, p.By.Token, p.Key)
 }
 
 // selectPurges finds the epochs in the log until they are kept with the purge. "0" follows "/" in ASCII.
@@ -105,14 +111,6 @@ func orZero(t *time.Time) time.Time {
 	return *t
 }
 
-func purgeIn(ctx context.Context, tx pgx.Tx, where string, args ...any) (PurgeRecord, error) {
-	rows, err := tx.Query(ctx, selectPurges+where, args...)
-	if err != nil {
-		return PurgeRecord{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, scanPurge)
-}
-
 // Purge is one purge. Errors: ErrNotFound, ErrUnavailable.
 func (s *Store) Purge(ctx context.Context, id string) (PurgeRecord, error) {
 	return one(ctx, s, scanPurge, selectPurges+`p.id = $1`, id)
@@ -128,14 +126,15 @@ func (s *Store) Purges(ctx context.Context, before string, limit int) ([]PurgeRe
 // FinishPurge keeps the last receipt of a purge. That of the control node which came first stays. Errors:
 // ErrNotFound, ErrUnavailable.
 func (s *Store) FinishPurge(ctx context.Context, id string, receipt json.RawMessage) error {
-	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		var known string
-		if err := tx.QueryRow(ctx, `SELECT id FROM tiercache.purges WHERE id = $1 FOR UPDATE`, id).Scan(&known); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `UPDATE tiercache.purges p SET receipt = $2, finished_at = clock_timestamp(),
+	var known int64
+	err := s.writeAtOnce(ctx, func(b *pgx.Batch) {
+		b.Queue(`UPDATE tiercache.purges p SET receipt = $2, finished_at = clock_timestamp(),
 				(first_epoch, last_epoch) = (SELECT coalesce(p.first_epoch, e.first), coalesce(p.last_epoch, e.last) FROM (SELECT) AS one LEFT JOIN (`+purgeEpochs+`) e ON true)
 			WHERE id = $1 AND finished_at IS NULL`, id, string(receipt))
-		return err
+		b.Queue(`SELECT count(*) FROM tiercache.purges WHERE id = $1`, id).QueryRow(func(row pgx.Row) error { return row.Scan(&known) })
 	})
+	if err == nil && known == 0 {
+		err = ErrNotFound
+	}
+	return err
 }

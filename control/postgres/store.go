@@ -110,6 +110,24 @@ func (s *Store) writeWithin(ctx context.Context, limit time.Duration, change fun
 	return outcome(ctx, err)
 }
 
+// writeAtOnce runs statements in one transaction and one round trip, and does so once, like write.
+func (s *Store) writeAtOnce(ctx context.Context, statements func(b *pgx.Batch)) error {
+	pool, err := s.db()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	b := &pgx.Batch{}
+	b.Queue(waitForDisk)
+	statements(b)
+	err = pool.SendBatch(limited, b).Close()
+	if lost(err) {
+		pool.Reset()
+	}
+	return outcome(ctx, err)
+}
+
 // waitForDisk makes a commit of this transaction wait for the disk, whatever the server's or the role's
 // default is, and leaves a stronger setting alone.
 const waitForDisk = `SELECT set_config('synchronous_commit', 'on', true)
