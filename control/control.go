@@ -70,6 +70,7 @@ func newControl(n *node.Node, cfg Config) (*Control, error) {
 	c.sequencer = sequencer.New(sequencer.Config{}, sequencer.Deps{
 		Log: store, Bus: c.publisher(), Saw: c.members.Saw, Branched: c.members.DistrustAll, Polled: c.polled(), Published: c.published(), Logger: n.Log, Health: n.Health.Component("log", true),
 	})
+	store.Sequenced = c.sequencer.Offer
 	c.sequencer.OnTokens(c.replaceTokens)
 	c.purges, c.nodes, c.events = newPurges(c), nodes.New(c.answering()), newEvents(store, c.sequencer)
 	if err := c.observe(); err != nil {

@@ -129,6 +129,8 @@ func (p *purges) start(ctx context.Context, record postgres.PurgeRecord, began t
 // lastEpoch is the epoch of a purge's last entry, for which it sequences what is committed.
 func (c *Control) lastEpoch(ctx context.Context, record postgres.PurgeRecord) (uint64, error) {
 	switch {
+	case record.Last != 0 && record.Last <= c.sequencer.Applied():
+		return record.Last, nil
 	case record.Last != 0:
 		_, err := c.sequencer.Head(ctx) // so that this node has seen it
 		return record.Last, err

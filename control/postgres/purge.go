@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +16,8 @@ import (
 const maxList = 1000
 
 // AddPurge records a purge and puts its entries into the outbox, in one transaction: when it returns, the
-// purge will be done, whoever fails; Poll gives it its epochs. existed reports that the same token had sent
+// purge will be done, whoever fails. It has its epochs at once, unless somebody else is giving numbers at that moment:
+// then Poll gives it them. existed reports that the same token had sent
 // the same request with the same key before: nothing is done again, and the record is the earlier one's.
 // Errors: ErrConflict for a key that came with another request; ErrInvalid; ErrUnavailable, after which the
 // purge may have been recorded.
@@ -25,6 +27,7 @@ func (s *Store) AddPurge(ctx context.Context, p NewPurge) (record PurgeRecord, e
 		return PurgeRecord{}, false, err
 	}
 	record = PurgeRecord{ID: p.ID, Key: p.Key, By: p.By, Request: p.Request, Entries: len(bodies)}
+	var sequenced []controllog.Row
 	err = s.writeAtOnce(ctx, func(b *pgx.Batch) {
 		b.Queue(insertPurge, p.ID, p.Key, p.By.Token, p.By.Name, p.By.From, string(p.Request), len(bodies)).Query(func(rows pgx.Rows) error {
 			existed = !rows.Next()
@@ -36,12 +39,24 @@ func (s *Store) AddPurge(ctx context.Context, p NewPurge) (record PurgeRecord, e
 		})
 		b.Queue(insertEntries, p.ID, bodies)
 		b.Queue(insertPurged, p.By.Name, p.By.From, p.ID)
+		// INVARIANT: this comes last: see the function.
+		b.Queue(sequenceAtOnce, atOnceBatch).Query(func(rows pgx.Rows) error {
+			sequenced, err = pgx.CollectRows(rows, scanSequenced)
+			return err
+		})
 	})
 	if err == nil && existed {
 		record, err = s.earlierPurge(ctx, p)
 	}
 	if err != nil {
 		return PurgeRecord{}, false, fmt.Errorf("purge %s: %w", p.ID, err)
+	}
+	if len(sequenced) > 0 {
+		s.sequenced.Add(uint64(len(sequenced)))
+		record.take(sequenced)
+		if s.Sequenced != nil {
+			s.Sequenced(ctx, sequenced)
+		}
 	}
 	return record, existed, nil
 }
@@ -55,7 +70,36 @@ const (
 		WHERE EXISTS (SELECT FROM tiercache.purges WHERE id = $1) ORDER BY n`
 	insertPurged = `INSERT INTO tiercache.activity (who, from_addr, action, subject, detail)
 		SELECT $1, $2, 'purge', $3, '' WHERE EXISTS (SELECT FROM tiercache.purges WHERE id = $3)`
+	sequenceAtOnce = `SELECT epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), coalesce(chain, 0) FROM tiercache.sequence_at_once($1)`
 )
+
+// atOnceBatch is how many rows a purge moves at most, its own among them: it does not wait for a backlog to be worked off.
+const atOnceBatch = 100
+
+func scanSequenced(row pgx.CollectableRow) (r controllog.Row, err error) {
+	var prevChain, chain int64
+	err = row.Scan(&r.Epoch, &r.Prev, &r.Time, &r.ID, &r.Kind, &r.Body, &prevChain, &chain)
+	r.PrevChain, r.Chain = uint64(prevChain), uint64(chain)
+	return r, err
+}
+
+// take notes the purge's epochs if all its entries are among those rows.
+func (p *PurgeRecord) take(rows []controllog.Row) {
+	var first, last uint64
+	n := 0
+	for i := range rows {
+		if id, _, _ := strings.Cut(rows[i].ID, "/"); id != p.ID {
+			continue
+		}
+		if n++; first == 0 {
+			first = rows[i].Epoch
+		}
+		last = rows[i].Epoch
+	}
+	if n == p.Entries {
+		p.First, p.Last = first, last
+	}
+}
 
 // purgeBodies refuses what nodes could only answer by purging everything.
 func purgeBodies(entries []controllog.Purge) ([]string, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"tiercache/shared/controllog"
 	"tiercache/shared/runner"
 )
 
@@ -22,6 +23,10 @@ type Store struct {
 	pool   atomic.Pointer[pgxpool.Pool] // nil until the schema is ready
 	// awayUntil is the Unix time, in ns, until which no call tries to connect.
 	awayUntil atomic.Int64
+
+	// Sequenced, when set before Run, hears of the entries that a call of this store other than Poll has given their epochs,
+	// after the commit and before the call returns.
+	Sequenced func(ctx context.Context, rows []controllog.Row)
 
 	sequenced, compacted atomic.Uint64
 }
@@ -37,7 +42,7 @@ func New(cfg Config, log *slog.Logger, health *runner.Component) (*Store, error)
 
 // Counts are what a Store has done since its start.
 type Counts struct {
-	Sequenced uint64 // entries that its polls gave their epochs
+	Sequenced uint64 // entries that it gave their epochs
 	Compacted uint64 // entries that it removed from the log
 }
 

@@ -84,6 +84,9 @@ type Sequencer struct {
 	wake  chan struct{} // holds one; somebody waits for the next pass
 	fetch chan struct{} // holds a token for each read of old entries in progress
 
+	offers chan offer
+	ended  chan struct{} // closed when Run has ended: nobody takes offers
+
 	// replica is nil until the log is loaded. Only the goroutine of Run writes to it and replaces it.
 	replica atomic.Pointer[controllog.Replica]
 
@@ -115,6 +118,7 @@ type Sequencer struct {
 func New(cfg Config, deps Deps) *Sequencer {
 	cfg.Interval = cmp.Or(cfg.Interval, DefaultInterval)
 	s := &Sequencer{cfg: cfg, deps: deps, log: deps.Logger, wake: make(chan struct{}, 1), fetch: make(chan struct{}, maxFetches)}
+	s.offers, s.ended = make(chan offer), make(chan struct{})
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -176,6 +180,7 @@ func (s *Sequencer) Services() []controllog.ServiceChange {
 // Run follows the log until ctx ends. It is ready at once: while PostgreSQL is away, health says so.
 func (s *Sequencer) Run(ctx context.Context, ready func()) error {
 	defer s.stop()
+	defer close(s.ended)
 	if s.deps.Bus != nil {
 		stop, err := s.deps.Bus.SubscribeLog(s.hear)
 		if err != nil {
@@ -191,6 +196,9 @@ func (s *Sequencer) Run(ctx context.Context, ready func()) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case o := <-s.offers:
+			s.accept(ctx, o)
+			continue
 		case <-timer.C:
 		case <-s.wake:
 		}

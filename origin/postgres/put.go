@@ -37,20 +37,27 @@ func (s *Store) Put(ctx context.Context, up origin.Upload) (origin.Object, bool,
 	if err != nil {
 		return origin.Object{}, false, err
 	}
-	r.object.Epoch = s.epochOf(ctx, up.Address, r.entry)
+	r.object.Epoch = s.epochOf(ctx, up.Address, r.entry, &r.moved)
 	return r.object, r.created, nil
 }
 
-// epochOf is the epoch of a write that is committed, 0 while it cannot be told: control sequences the write
-// then. A write that changed nothing made no entry: the epoch is one as of which what was there is known to be
+// epochOf is the epoch of a write that is committed and has moved entries, 0 while it cannot be told: control sequences the
+// write then. A write that changed nothing made no entry: the epoch is one as of which what was there is known to be
 // current.
-func (s *Store) epochOf(ctx context.Context, a origin.Address, entry string) uint64 {
+func (s *Store) epochOf(ctx context.Context, a origin.Address, entry string, m *moved) uint64 {
+	s.handOn(m)
+
 	if entry == "" {
 		current, err := s.Current(ctx, a)
 		if err != nil && !errors.Is(err, origin.ErrNotFound) { // a delete that came right behind has a later epoch
 			return 0
 		}
 		return current.Epoch
+	}
+	for i := range m.rows {
+		if m.rows[i].ID == entry {
+			return m.rows[i].Epoch
+		}
 	}
 	epoch, err := s.sequence(ctx, entry)
 	if err != nil { // counted and logged where it happened
@@ -64,6 +71,7 @@ type replaced struct {
 	object  origin.Object
 	created bool
 	entry   string // id of the write's entry in the outbox; empty: nothing was changed
+	moved   moved  // what its transaction has moved into the log
 }
 
 // replace makes the upload the current version of its address, in one transaction.
@@ -88,8 +96,10 @@ func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest
 		if err := s.switchVersion(ctx, tx, &r.object, current); err != nil {
 			return err
 		}
-		r.entry, err = announce(ctx, tx, up.Address)
-		return err
+		if r.entry, err = announce(ctx, tx, up.Address); err != nil {
+			return err
+		}
+		return r.moved.atOnce(ctx, tx)
 	})
 	return r, err
 }
@@ -174,6 +184,7 @@ const releaseGone = `released AS (
 // Delete implements origin.Store. What remains is a version that records the delete.
 func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Conditions) (uint64, error) {
 	var entry string
+	var m moved
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := lockExisting(ctx, tx, a)
 		switch {
@@ -194,13 +205,15 @@ func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Condition
 		if err := s.endVersion(ctx, tx, current); err != nil {
 			return err
 		}
-		entry, err = announce(ctx, tx, a)
-		return err
+		if entry, err = announce(ctx, tx, a); err != nil {
+			return err
+		}
+		return m.atOnce(ctx, tx)
 	})
 	if err != nil {
 		return 0, err
 	}
-	return s.epochOf(ctx, a, entry), nil
+	return s.epochOf(ctx, a, entry, &m), nil
 }
 
 // lockExisting locks the address' row if there is one and returns its current version, else nil.

@@ -102,6 +102,11 @@ func (s *Store) lead(ctx context.Context, r *round) {
 	if r.err = err; err != nil {
 		return
 	}
+	s.handOn(&m)
+}
+
+// handOn counts what was moved and committed, and tells of it.
+func (s *Store) handOn(m *moved) {
 	s.sequenced.Add(uint64(m.total))
 	if s.Sequenced != nil && len(m.rows) > 0 {
 		s.Sequenced(m.rows)
@@ -157,7 +162,7 @@ func (r *round) run(ctx context.Context, pool *pgxpool.Pool) (moved, error) {
 func (r *round) runOnce(ctx context.Context, pool *pgxpool.Pool, m *moved) error {
 	batch := &pgx.Batch{}
 	batch.Queue(waitForDisk)
-	batch.Queue(`SELECT epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), coalesce(chain, 0) FROM tiercache.sequence($1)`, sequenceBatch).Query(m.collect)
+	batch.Queue(`SELECT `+movedColumns+` FROM tiercache.sequence($1)`, sequenceBatch).Query(m.collect)
 	epochs := make(map[string]uint64, len(r.ids))
 	batch.Queue(`SELECT id, epoch FROM tiercache.log WHERE id = ANY($1)`, r.ids).Query(func(rows pgx.Rows) error {
 		var id string
@@ -178,6 +183,25 @@ type moved struct {
 	rows  []controllog.Row // the first ones, up to maxSequenced
 	size  int              // of all bodies, in bytes
 	total int
+}
+
+// movedColumns are those that collect reads.
+const movedColumns = `epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), coalesce(chain, 0)`
+
+// atOnceBatch is how many rows a write moves at most, its own among them: it does not wait for a backlog to be worked off.
+const atOnceBatch = 100
+
+// atOnce moves what is in the outbox, of this transaction and of those before it, as the last thing that the transaction does:
+// see the function in SQL. It moves nothing when somebody else is at it.
+func (m *moved) atOnce(ctx context.Context, tx pgx.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT `+movedColumns+` FROM tiercache.sequence_at_once($1)`, atOnceBatch)
+	if err == nil {
+		err = m.collect(rows)
+	}
+	if err != nil {
+		return fmt.Errorf("sequence: %w", err)
+	}
+	return nil
 }
 
 // collect reads the rows of one call.
