@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"tiercache/loadtests/platform"
 )
 
 // database is the platform's PostgreSQL.
@@ -16,11 +18,11 @@ type database struct {
 }
 
 func openDatabase(ctx context.Context, cfg *Config) (*database, error) {
-	values, err := settingsOf(cfg.DataDir, "control-1")
+	found, err := platform.PostgresURL(cfg.DataDir)
 	if err != nil {
 		return nil, err
 	}
-	location, err := url.Parse(values["postgres_url"])
+	location, err := url.Parse(found)
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +31,30 @@ func openDatabase(ctx context.Context, cfg *Config) (*database, error) {
 		return nil, err
 	}
 	return &database{pool, location}, nil
+}
+
+// withCommitTimes starts the platform twice: PostgreSQL keeps the times of commits from its next start on.
+func withCommitTimes(ctx context.Context, cfg *Config) (*platform.Platform, *database, error) {
+	for {
+		p, err := platform.Start(ctx, platform.Config{Program: cfg.Program, DataDir: cfg.DataDir, PortOffset: cfg.PortOffset})
+		if err != nil {
+			return nil, nil, err
+		}
+		db, err := openDatabase(ctx, cfg)
+		if err != nil {
+			p.Stop()
+			return nil, nil, err
+		}
+		kept, err := db.keepsCommitTimes(ctx)
+		if err == nil && kept {
+			return p, db, nil
+		}
+		db.close()
+		p.Stop()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 func (d *database) close() { d.pool.Close() }

@@ -2,6 +2,7 @@ package sequencing
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"tiercache/loadtests/platform"
 	"tiercache/shared/bus"
 	"tiercache/shared/follower"
 	"tiercache/shared/runner"
@@ -22,7 +24,7 @@ const lookEvery = 500 * time.Microsecond
 
 // Follow follows the log as an edge of that name, with an edge's settings, and writes to out when it has applied what:
 // pairs of Unix us and epoch, 8 bytes each. It ends with ctx, as a member that leaves in good order.
-func Follow(ctx context.Context, name string, node NodeSettings, out io.Writer) error {
+func Follow(ctx context.Context, name string, node platform.NodeSettings, out io.Writer) error {
 	secret, err := os.ReadFile(node.TierTokenFile)
 	if err != nil {
 		return err
@@ -33,7 +35,7 @@ func Follow(ctx context.Context, name string, node NodeSettings, out io.Writer) 
 	}
 	defer b.Close()
 	f, err := follower.New(follower.Config{
-		Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", ControlURL: node.ControlURL, TierToken: string(trim(secret)), Member: true, Leave: true,
+		Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", ControlURL: node.ControlURL, TierToken: string(bytes.TrimSpace(secret)), Member: true, Leave: true,
 	}, follower.Deps{Bus: b, Log: slog.New(slog.DiscardHandler), Health: runner.NewHealth()})
 	if err != nil {
 		return err

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"tiercache/loadtests/platform"
 )
 
 // followers is how many processes follow the log beside the platform's own nodes.
@@ -47,13 +48,13 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	if err != nil {
 		return report, err
 	}
-	defer p.stop()
+	defer p.Stop()
 	defer db.close()
-	secret, err := os.ReadFile(filepath.Join(cfg.DataDir, "admin.token"))
+	token, err := platform.Token(cfg.DataDir)
 	if err != nil {
 		return report, err
 	}
-	r := &run{cfg: cfg, db: db, token: string(trim(secret))}
+	r := &run{cfg: cfg, db: db, token: token}
 	defer r.stopWatchers()
 	for i := range followers {
 		w, err := startWatcher(ctx, "bench-"+strconv.Itoa(i+1), cfg.DataDir)

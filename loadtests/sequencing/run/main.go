@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"time"
 
+	"tiercache/loadtests/platform"
 	"tiercache/loadtests/sequencing"
 )
 
@@ -39,7 +40,7 @@ func main() {
 
 func do(ctx context.Context, cfg sequencing.Config, follow string) error {
 	if follow != "" {
-		node, err := sequencing.SettingsOf(cfg.DataDir, "edge-1")
+		node, err := platform.SettingsOf(cfg.DataDir, "edge-1")
 		if err != nil {
 			return err
 		}

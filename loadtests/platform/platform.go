@@ -1,4 +1,5 @@
-package sequencing
+// Package platform runs `tiercache up` for measurements, and reads what it has told its nodes.
+package platform
 
 import (
 	"bufio"
@@ -23,11 +24,23 @@ type NodeSettings struct {
 
 // SettingsOf reads the settings of a node that `tiercache up` has made in a data directory.
 func SettingsOf(dataDir, node string) (NodeSettings, error) {
-	values, err := settingsOf(dataDir, node)
+	values, err := valuesOf(dataDir, node)
 	return NodeSettings{values["control_url"], values["nats_url"], values["nats_seed_file"], values["tier_token_file"]}, err
 }
 
-func settingsOf(dataDir, node string) (map[string]string, error) {
+// PostgresURL is where the platform's control finds its database.
+func PostgresURL(dataDir string) (string, error) {
+	values, err := valuesOf(dataDir, "control-1")
+	return values["postgres_url"], err
+}
+
+// Token is the platform's admin token.
+func Token(dataDir string) (string, error) {
+	b, err := os.ReadFile(filepath.Join(dataDir, "admin.token"))
+	return string(bytes.TrimSpace(b)), err
+}
+
+func valuesOf(dataDir, node string) (map[string]string, error) {
 	b, err := os.ReadFile(filepath.Join(dataDir, "nodes", node+".yaml"))
 	if err != nil {
 		return nil, err
@@ -39,18 +52,25 @@ func settingsOf(dataDir, node string) (map[string]string, error) {
 	return values, nil
 }
 
-func trim(b []byte) []byte { return bytes.TrimSpace(b) }
+// Config of a Platform.
+type Config struct {
+	Program    string // tiercache
+	DataDir    string // made if there is none
+	PortOffset int
+	Env        []string // beside this process's own
+}
 
-// platform is `tiercache up` in a folder.
-type platform struct {
+// Platform is `tiercache up` with one edge.
+type Platform struct {
 	cmd  *exec.Cmd
 	done chan error // has how it ended
 }
 
-// startPlatform runs it until everything is ready.
-func startPlatform(ctx context.Context, cfg *Config) (*platform, error) {
-	p := &platform{done: make(chan error, 1)}
+// Start returns when everything is ready.
+func Start(ctx context.Context, cfg Config) (*Platform, error) {
+	p := &Platform{done: make(chan error, 1)}
 	p.cmd = exec.Command(cfg.Program, "up", "--edges", "1", "--data-dir", cfg.DataDir, "--port-offset", strconv.Itoa(cfg.PortOffset))
+	p.cmd.Env = append(os.Environ(), cfg.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for this program
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -80,36 +100,16 @@ func startPlatform(ctx context.Context, cfg *Config) (*platform, error) {
 	case err := <-p.done:
 		return nil, fmt.Errorf("the platform ended: %w\n%s", errors.Join(err, errors.New("it is not ready")), said)
 	case <-ctx.Done():
-		p.stop()
+		p.Stop()
 		return nil, ctx.Err()
 	}
 }
 
-func (p *platform) stop() {
+// PID is that of `tiercache up`, whose children the nodes are.
+func (p *Platform) PID() int { return p.cmd.Process.Pid }
+
+// Stop stops everything.
+func (p *Platform) Stop() {
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	<-p.done
-}
-
-// withCommitTimes starts the platform twice: PostgreSQL keeps the times of commits from its next start on.
-func withCommitTimes(ctx context.Context, cfg *Config) (*platform, *database, error) {
-	for {
-		p, err := startPlatform(ctx, cfg)
-		if err != nil {
-			return nil, nil, err
-		}
-		db, err := openDatabase(ctx, cfg)
-		if err != nil {
-			p.stop()
-			return nil, nil, err
-		}
-		kept, err := db.keepsCommitTimes(ctx)
-		if err == nil && kept {
-			return p, db, nil
-		}
-		db.close()
-		p.stop()
-		if err != nil {
-			return nil, nil, err
-		}
-	}
 }
