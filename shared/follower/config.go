@@ -39,6 +39,10 @@ type Config struct {
 
 	// Capacity is how many purged scopes the index holds; 0: the index's default.
 	Capacity int
+
+	// RenewInterval is how often a lease is asked for; 0: controllog.RenewInterval. Where it is longer than a lease lasts, the
+	// node is without one in between: that is for measurements of more nodes than a machine could run.
+	RenewInterval time.Duration
 }
 
 // Validate reports a setting that New would refuse.
@@ -69,6 +73,9 @@ type Deps struct {
 	Transport http.RoundTripper
 	// Disk keeps the view over restarts, in place of Config.StateFile; nil: that file does.
 	Disk Disk
+	// Applied is told how far the node has applied the log whenever it has got further, from one goroutine; nil: nobody. It
+	// must not block.
+	Applied func(epoch uint64)
 }
 
 // Bus is the node's way to control over NATS, and where the log's entries come from: bus.Bus is one.

@@ -48,6 +48,7 @@ type Follower struct {
 	waiting    chan *waiter // never closed
 	onServices []func([]controllog.ServiceChange)
 	onTokens   []func([]controllog.TokenChange)
+	applied    func(epoch uint64) // nil: nobody is told
 }
 
 // New prepares a follower. It opens nothing and starts nothing.
@@ -59,7 +60,7 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	f := &Follower{
 		instance: newInstance(),
 		cfg:      cfg, bus: deps.Bus, http: newControlHTTP(cfg.ControlURL, cfg.TierToken, deps.Transport), log: deps.Log, now: deps.Now,
-		disk:     deps.Disk,
+		disk: deps.Disk, applied: deps.Applied,
 		health:   health.Component("control", false),
 		rotation: health.Component("in rotation", true),
 		replica:  controllog.NewReplica(cfg.Capacity), waiting: make(chan *waiter),
@@ -68,6 +69,7 @@ func New(cfg Config, deps Deps) (*Follower, error) {
 	if f.disk == nil && cfg.StateFile != "" {
 		f.disk = &stateFile{path: cfg.StateFile}
 	}
+	f.cfg.RenewInterval = cmp.Or(cfg.RenewInterval, controllog.RenewInterval)
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}

@@ -81,6 +81,7 @@ type loop struct {
 	waiters []*waiter
 
 	// What was handed on.
+	toldApplied      uint64
 	told             bool // the handlers were called
 	services, tokens uint64
 
@@ -142,6 +143,10 @@ func (l *loop) run(ctx context.Context) {
 func (l *loop) settle() {
 	f, now := l.f, l.f.now()
 	applied := f.Applied()
+	if f.applied != nil && applied != l.toldApplied {
+		f.applied(applied)
+		l.toldApplied = applied
+	}
 	f.lease.Reached(applied)
 	f.known.Store(max(l.target, applied))
 	if applied >= l.target && !l.whole && f.cfg.Member {

@@ -48,7 +48,7 @@ func (l *loop) renewAt(now time.Time) time.Time {
 	if urgent && !l.failing && l.natsUsable(now) {
 		return l.lastSent.Add(l.reportEvery)
 	}
-	return l.lastSent.Add(controllog.RenewInterval)
+	return l.lastSent.Add(l.f.cfg.RenewInterval)
 }
 
 // renew starts a renewal.

@@ -1,0 +1,85 @@
+package fleet
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tiercache/shared/bus"
+)
+
+func TestTook_SortsWhatWasSeenByPurge(t *testing.T) {
+	purges := []committed{{epoch: 10, at: 1000}, {epoch: 11, at: 2000}}
+	got := took(purges, []sight{{9, 900}, {11, 5000}, {10, 3000}, {10, 1500}, {11, 2100}, {12, 9000}})
+	want := [][]time.Duration{{500 * time.Microsecond, 2 * time.Millisecond}, {100 * time.Microsecond, 3 * time.Millisecond}}
+	for i := range want {
+		if len(got[i]) != 2 || got[i][0] != want[i][0] || got[i][1] != want[i][1] {
+			t.Errorf("purge %d: %v, want %v", i, got[i], want[i])
+		}
+	}
+	var m Measured
+	m.quantify(got)
+	if m.LastMax != 3*time.Millisecond || m.HalfP50 != 3*time.Millisecond {
+		t.Errorf("%+v", m)
+	}
+}
+
+// What happens anyway is taken off what purges cost.
+func TestCompare_TakesIdleOff(t *testing.T) {
+	start := time.Unix(0, 0)
+	at := func(s float64, cpu time.Duration, sent uint64) moment {
+		u := usage{control: 3000, nats: 5000, followers: 8000}
+		u.cpu.Control = cpu
+		return moment{at: start.Add(time.Duration(s * float64(time.Second))), usage: u, traffic: bus.Traffic{OutBytes: sent}}
+	}
+	m := Measured{Followers: 2}
+	m.compare(at(0, 0, 0), at(10, time.Second, 200), at(15, 2*time.Second, 500), usage{control: 1000, nats: 1000}, 5)
+	if m.Idle.Sent != 10 || m.IdleCPU.Control != 100*time.Millisecond {
+		t.Errorf("idle: %+v %+v", m.Idle, m.IdleCPU)
+	}
+	// 300 bytes of two followers are 150 of each, of which 5 s of 10 bytes are not the purges'; and 1 s less 0.5 s.
+	if m.Purge.Sent != 20 || m.PurgeCPU.Control != 100*time.Millisecond {
+		t.Errorf("a purge: %+v %+v", m.Purge, m.PurgeCPU)
+	}
+	if m.FollowerBytes != 4000 || m.NATSBytes != 2000 || m.ControlBytes != 1000 {
+		t.Errorf("memory: %+v", m)
+	}
+}
+
+func TestReport_TablesPaperAndPlot(t *testing.T) {
+	r := Report{Slower: 10, Fleets: []Measured{{Followers: 10, LastP50: time.Millisecond}, {
+		Followers: 100, LastP50: 2 * time.Millisecond, IdleCPU: CPU{Control: 10 * time.Millisecond}, PurgeCPU: CPU{Control: 50 * time.Millisecond},
+	}}}
+	paper := r.Paper(1000, 100)
+	for _, want := range []string{
+		"renewals a second                           direct         2000  by region         20",
+		"cores of control, idle                      direct          1.0  by region        0.0",
+		"control's time for a purge, s of a core     direct        0.500  by region      0.005",
+	} {
+		if !strings.Contains(paper, want) {
+			t.Errorf("no line %q in\n%s", want, paper)
+		}
+	}
+	if r.Fleets[0].Followers = 10; strings.Count(r.CSV(), "\n") != 3 {
+		t.Errorf("%s", r.CSV())
+	}
+	folder := t.TempDir()
+	files, err := r.Save(filepath.Join(folder, "results"), time.Unix(0, 0))
+	if err != nil || len(files) != 3 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	png, err := os.ReadFile(files[2])
+	if err != nil || !strings.HasPrefix(string(png), "\x89PNG") {
+		t.Errorf("the plot: %d bytes, %v", len(png), err)
+	}
+}
+
+func TestConfig_SaysWhatIsWrong(t *testing.T) {
+	for _, c := range []Config{{}, {Sizes: []int{0}, Purges: 1, Idle: time.Second}, {Sizes: []int{1}, Idle: time.Second}, {Sizes: []int{1}, Purges: 1}} {
+		if c.Validate() == nil {
+			t.Errorf("%+v is taken", c)
+		}
+	}
+}
