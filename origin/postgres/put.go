@@ -45,7 +45,6 @@ func (s *Store) Put(ctx context.Context, up origin.Upload) (origin.Object, bool,
 // write then. A write that changed nothing made no entry: the epoch is one as of which what was there is known to be
 // current.
 func (s *Store) epochOf(ctx context.Context, a origin.Address, entry string, m *moved) uint64 {
-	s.handOn(m)
 
 	if entry == "" {
 		current, err := s.Current(ctx, a)
@@ -76,7 +75,7 @@ type replaced struct {
 
 // replace makes the upload the current version of its address, in one transaction.
 func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest origin.Digest) (r replaced, err error) {
-	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	r.moved, err = s.writeAtOnce(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := lockAddress(ctx, tx, up.Address)
 		if err != nil {
 			return err
@@ -96,10 +95,8 @@ func (s *Store) replace(ctx context.Context, up origin.Upload, u *upload, digest
 		if err := s.switchVersion(ctx, tx, &r.object, current); err != nil {
 			return err
 		}
-		if r.entry, err = announce(ctx, tx, up.Address); err != nil {
-			return err
-		}
-		return r.moved.atOnce(ctx, tx)
+		r.entry, err = announce(ctx, tx, up.Address)
+		return err
 	})
 	return r, err
 }
@@ -184,8 +181,7 @@ const releaseGone = `released AS (
 // Delete implements origin.Store. What remains is a version that records the delete.
 func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Conditions) (uint64, error) {
 	var entry string
-	var m moved
-	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	m, err := s.writeAtOnce(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := lockExisting(ctx, tx, a)
 		switch {
 		case err != nil:
@@ -205,10 +201,8 @@ func (s *Store) Delete(ctx context.Context, a origin.Address, c origin.Condition
 		if err := s.endVersion(ctx, tx, current); err != nil {
 			return err
 		}
-		if entry, err = announce(ctx, tx, a); err != nil {
-			return err
-		}
-		return m.atOnce(ctx, tx)
+		entry, err = announce(ctx, tx, a)
+		return err
 	})
 	if err != nil {
 		return 0, err

@@ -191,6 +191,35 @@ const movedColumns = `epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), 
 // atOnceBatch is how many rows a write moves at most, its own among them: it does not wait for a backlog to be worked off.
 const atOnceBatch = 100
 
+// writeAtOnce is write for a change that puts rows into the outbox: they get their epochs in its own transaction, unless
+// somebody else is giving numbers. What was moved is handed on when it is committed.
+func (s *Store) writeAtOnce(ctx context.Context, change func(ctx context.Context, tx pgx.Tx) error) (m moved, err error) {
+	turn := false
+	defer func() {
+		if turn {
+			<-s.sequencing.turn
+		}
+	}()
+	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := change(ctx, tx); err != nil {
+			return err
+		}
+		// INVARIANT: what this process has moved is handed on in its order, so the turn lasts until then.
+		select {
+		case s.sequencing.turn <- struct{}{}:
+			turn = true
+			return m.atOnce(ctx, tx)
+		default:
+			return nil
+		}
+	})
+	if err != nil {
+		return moved{}, err
+	}
+	s.handOn(&m)
+	return m, nil
+}
+
 // atOnce moves what is in the outbox, of this transaction and of those before it, as the last thing that the transaction does:
 // see the function in SQL. It moves nothing when somebody else is at it.
 func (m *moved) atOnce(ctx context.Context, tx pgx.Tx) error {
