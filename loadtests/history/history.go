@@ -56,6 +56,7 @@ type Read struct {
 	Client, Node string
 	Page         *Page
 	Query        string
+	Jar          string // whose highest epoch it sent along: that of a client alone has its name
 	Token        uint64 // Tiercache-Min-Epoch; 0: none
 	Start, End   time.Time
 	Applied      uint64 // by the node, at the start, at least
