@@ -59,7 +59,7 @@ func (a *author) work(ctx context.Context) {
 			return
 		}
 		switch {
-		case l.Status == http.StatusOK || l.Status == http.StatusCreated:
+		case !l.Unknown && l.Status < 300:
 			a.jar.keep(l.Epoch)
 		case l.Status == http.StatusPreconditionFailed:
 			a.base = ""
@@ -98,8 +98,8 @@ func (a *author) put(ctx context.Context, version int, base string, wait time.Du
 		l.Status, l.Error = 0, err.Error()
 	}
 	l.End = c.record.now()
-	// Whether what was not answered is there, look finds out.
-	l.Unknown = l.Status == 0 || l.Status >= 500
+	// Whether what was not answered is there, look finds out, and which epoch has what was committed without being told one.
+	l.Unknown = l.Status == 0 || l.Status >= 500 || l.Status < 300 && l.Epoch == 0
 	c.record.add(l)
 	return l
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ func Judge(cfg *Config) (*Report, error) {
 		e.take(l)
 	}
 	e.findLost()
+	e.dropTerms()
 	e.history.Judge(e.violation)
 	e.history.Monotonic(e.violation)
 	if err := e.judgeRegisters(cfg.Evidence); err != nil {
@@ -182,6 +184,23 @@ func (e *evidence) findLost() {
 		default:
 			e.violation("G1: %s was committed at %v and is not there", w.ID, w.Committed.Sub(epochStart()))
 		}
+	}
+}
+
+// dropTerms forgets terms that came with a restored database and have numbers that the lost branch had as well: what is
+// stamped with them may be of either. Another term follows, once somebody has found that out.
+func (e *evidence) dropTerms() {
+	h := e.history
+	for _, loss := range h.Losses {
+		highest := uint64(0)
+		for _, d := range h.Reads {
+			if d.End.Before(loss.At) {
+				highest = max(highest, d.Stamp)
+			}
+		}
+		h.Terms = slices.DeleteFunc(h.Terms, func(term *history.Write) bool {
+			return loss.At.Before(term.Committed) && term.Epoch <= highest
+		})
 	}
 }
 
