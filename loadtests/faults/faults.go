@@ -42,7 +42,7 @@ func processKinds() []kind {
 		{name: "stop-control", begin: pauseOne("control-1", "control-2")},
 		{name: "stop-other", begin: pauseOne(origin, nats)},
 		{name: "stop-redis", begin: pauseStore},
-		{name: "kill-alone", begin: killAlone},
+		{name: "kill-alone", alone: true, begin: killAlone},
 	}
 }
 

@@ -11,12 +11,12 @@ import (
 // databaseKinds are faults of PostgreSQL.
 func databaseKinds() []kind {
 	return []kind{
-		{name: "postgres-crash", begin: crashDatabase},
-		{name: "postgres-stop", begin: pauseDatabase},
-		{name: "postgres-promotion", begin: promoteStandby, lasts: 2 * time.Second},
-		{name: "postgres-restore", begin: restoreBackup, lasts: 2 * time.Second},
-		{name: "postgres-cold-copy", begin: coldCopy, lasts: 2 * time.Second},
-		{name: "disk-full", begin: fillDisk, lasts: 2 * time.Second},
+		{name: "postgres-crash", alone: true, begin: crashDatabase},
+		{name: "postgres-stop", alone: true, begin: pauseDatabase},
+		{name: "postgres-promotion", alone: true, begin: promoteStandby, lasts: 2 * time.Second},
+		{name: "postgres-restore", alone: true, begin: restoreBackup, lasts: 2 * time.Second},
+		{name: "postgres-cold-copy", alone: true, begin: coldCopy, lasts: 2 * time.Second},
+		{name: "disk-full", alone: true, begin: fillDisk, lasts: 2 * time.Second},
 	}
 }
 

@@ -17,7 +17,7 @@ func networkKinds() []kind {
 		{name: "cut-off", begin: cut("everything", nodes()...)},
 		{name: "loss", begin: lossy},
 		{name: "bandwidth", begin: narrow},
-		{name: "delay", begin: slow, lasts: 2 * time.Second},
+		{name: "delay", alone: true, begin: slow, lasts: 2 * time.Second},
 	}
 }
 
@@ -68,10 +68,16 @@ func cut(what string, names ...string) func(context.Context, *trouble) (string, 
 // lossy makes a host lose packets.
 func lossy(ctx context.Context, t *trouble) (string, lift, error) {
 	h := t.fleet.net.hosts[pick(t.draw, append(nodes(), "control-1", nats, origin, "redis-1"))]
-	share := 10 + t.draw.below(40)
-	return fmt.Sprintf("%s loses %d %% of all packets", h.name, share), func(ctx context.Context) error {
+	share, ways, what := 10+t.draw.below(40), []string{"in", "out"}, "all packets"
+	switch t.draw.below(4) {
+	case 0:
+		ways, what = ways[:1], "the packets that it is sent"
+	case 1:
+		ways, what = ways[1:], "the packets that it sends"
+	}
+	return fmt.Sprintf("%s loses %d %% of %s", h.name, share, what), func(ctx context.Context) error {
 		return h.set(ctx, "loss")
-	}, h.lose(ctx, "loss", share)
+	}, h.lose(ctx, "loss", share, ways...)
 }
 
 // narrow makes a host's link narrow.

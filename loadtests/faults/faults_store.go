@@ -8,9 +8,9 @@ import (
 // storeKinds are faults of L2.
 func storeKinds() []kind {
 	return []kind{
-		{name: "redis-flush", begin: flushStore},
-		{name: "redis-old-dump", begin: oldDump},
-		{name: "redis-failover", begin: failOver},
+		{name: "redis-flush", alone: true, begin: flushStore},
+		{name: "redis-old-dump", alone: true, begin: oldDump},
+		{name: "redis-failover", alone: true, begin: failOver},
 	}
 }
 

@@ -107,10 +107,13 @@ func (h *host) cut(ctx context.Context, fault string, addrs []string, sent, rece
 	return h.set(ctx, fault, rules...)
 }
 
-// lose drops that share of all packets, in hundredths, in both directions.
-func (h *host) lose(ctx context.Context, fault string, share int) error {
-	rule := fmt.Sprintf("numgen random mod 100 < %d drop", share)
-	return h.set(ctx, fault, "in "+rule, "out "+rule)
+// lose drops that share of all packets, in hundredths, in the directions that are named: in, out.
+func (h *host) lose(ctx context.Context, fault string, share int, ways ...string) error {
+	var rules []string
+	for _, way := range ways {
+		rules = append(rules, fmt.Sprintf("%s numgen random mod 100 < %d drop", way, share))
+	}
+	return h.set(ctx, fault, rules...)
 }
 
 // narrow bounds what goes to the host and comes from it, in bits a second; widen undoes it.

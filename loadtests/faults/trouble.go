@@ -23,10 +23,20 @@ const (
 // kind is a kind of fault.
 type kind struct {
 	name string
+	// alone: it comes with no other one. It may change what the other would put right.
+	alone bool
 	// begin makes the fault and says what it is. lift ends it.
 	begin func(ctx context.Context, t *trouble) (what string, lift lift, err error)
 	// lasts is how long it does at least; 0: a second.
 	lasts time.Duration
+}
+
+// together reports whether two kinds may come at once: of one part two faults may be of different things, so that each can
+// be ended by itself.
+func (k *kind) together(other *kind) bool {
+	thing, _, _ := strings.Cut(k.name, "-")
+	same, _, _ := strings.Cut(other.name, "-")
+	return !k.alone && !other.alone && thing != same
 }
 
 // lift ends a fault. Its error is one of the run.
@@ -83,35 +93,59 @@ func (t *trouble) deck() []kind {
 	return deck
 }
 
-// make makes one fault, ends it, and waits until all is well.
+// make makes a fault, and sometimes another one with it, ends both, and waits until all is well.
 func (t *trouble) make(ctx context.Context, k kind) error {
-	l := &line{Op: opFault, Kind: k.name, Start: t.record.now()}
-	what, lift, err := k.begin(ctx, t)
-	if err != nil {
-		return err
+	kinds := []kind{k}
+	if other := pick(t.draw, t.deck()); t.draw.in(25) && k.together(&other) {
+		kinds = append(kinds, other)
 	}
-	l.What = what
-	say(t.cfg, "fault: %s", what)
-	lasts := max(k.lasts, time.Second) + t.draw.between(0, 2*time.Second)
+	var lines []*line
+	var lifts []lift
+	lasts := time.Second
+	for _, k := range kinds {
+		l := &line{Op: opFault, Kind: k.name, Start: t.record.now()}
+		what, lift, err := k.begin(ctx, t)
+		if err != nil {
+			return err
+		}
+		l.What = what
+		say(t.cfg, "fault: %s", what)
+		lines, lifts, lasts = append(lines, l), append(lifts, lift), max(lasts, k.lasts)
+	}
+	lasts += t.draw.between(0, 2*time.Second)
 	if t.draw.in(30) {
 		lasts += 3 * time.Second // longer than a lease
 	}
 	_ = rest(ctx, lasts) // ends early with the run
-	l.End = t.record.now()
-	if err := lift(context.WithoutCancel(ctx)); err != nil {
-		return err
+	over := t.record.now()
+	for _, lift := range lifts {
+		if err := lift(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
 	}
-	l.Lifted = t.record.now()
-	err = t.settle(ctx, wellTime)
-	if err == nil {
-		l.Well = t.record.now()
-	} else if ctx.Err() == nil {
-		l.Error = err.Error()
-		say(t.cfg, "not well %v after it was over: %v", wellTime, err)
-		err = t.settle(ctx, 2*startTime) // the faults that follow want a whole fleet
+	return errors.Join(t.recover(ctx, over, lines), t.account(ctx))
+}
+
+// recover waits until all is well again after faults that are over.
+func (t *trouble) recover(ctx context.Context, over int64, lines []*line) error {
+	lifted := t.record.now()
+	err := t.settle(ctx, wellTime)
+	for _, l := range lines {
+		l.End, l.Lifted = over, lifted
+		if err == nil {
+			l.Well = t.record.now()
+		} else {
+			l.Error = err.Error()
+		}
+		if err == nil || ctx.Err() == nil {
+			t.record.add(l)
+		}
 	}
-	t.record.add(l)
-	return errors.Join(err, t.account(ctx))
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	say(t.cfg, "not well %v after it was over: %v", wellTime, err)
+	return t.settle(ctx, 2*startTime) // the faults that follow want a whole fleet
 }
 
 // account notes what a fault has done to the database: terms that are new, and what was lost.

@@ -92,7 +92,10 @@ func outside(ctx context.Context, cfg *faults.Config) (err error) {
 		return err
 	}
 	if cfg.Program == "" {
-		dir, err := os.MkdirTemp("", "tiercache-faults-")
+		if err := sweep(); err != nil {
+			return err
+		}
+		dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", built, os.Getpid()))
 		if err != nil {
 			return err
 		}
@@ -114,6 +117,27 @@ func outside(ctx context.Context, cfg *faults.Config) (err error) {
 	}
 	fmt.Fprintf(os.Stderr, "faults: history, logs and what was found are in %s\n", cfg.Evidence)
 	return err
+}
+
+// built begins the names of folders with a binary; the process that made it follows.
+const built = "tiercache-faults-"
+
+// sweep removes the binaries of runs that were killed: of all that a run makes, the kernel leaves only them and the evidence.
+func sweep() error {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), built+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), built), "-")
+		if _, err := os.Stat("/proc/" + pid); pid == "" || !errors.Is(err, os.ErrNotExist) {
+			continue // it runs, or is none of ours
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // repository is the root of the one that this program is called in.
