@@ -25,7 +25,7 @@ const (
 )
 
 // startTime is how long the fleet may take until everything is ready.
-const startTime = 60 * time.Second
+const startTime = 2 * time.Minute
 
 // fleet is all that runs.
 type fleet struct {

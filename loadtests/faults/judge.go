@@ -103,7 +103,7 @@ func (e *evidence) take(l *line) {
 		}})
 	case opFault:
 		if l.Kind == clockFault {
-			h.SetBack += maxStep
+			h.SetBack = maxStep // each clock is right again before the next one is set
 		}
 	case opRead:
 		if l.Status == 200 {

@@ -145,7 +145,7 @@ func (t *trouble) recover(ctx context.Context, over int64, lines []*line) error 
 		return nil
 	}
 	say(t.cfg, "not well %v after it was over: %v", wellTime, err)
-	return t.settle(ctx, 2*startTime) // the faults that follow want a whole fleet
+	return t.settle(ctx, startTime) // the faults that follow want a whole fleet
 }
 
 // account notes what a fault has done to the database: terms that are new, and what was lost.

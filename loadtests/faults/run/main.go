@@ -25,6 +25,9 @@ const cannot = 77
 // errBroken is that of a run that has shown a broken promise. All of it is printed already.
 var errBroken = errors.New("promises were broken")
 
+// errInterrupted is that of a run that was ended before its time.
+var errInterrupted = errors.New("interrupted: nothing is judged")
+
 func main() {
 	cfg := faults.Config{Progress: os.Stderr}
 	flag.DurationVar(&cfg.For, "for", 5*time.Minute, "how long")
@@ -40,7 +43,11 @@ func main() {
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	os.Exit(status(do(ctx, &cfg, *judge)))
+	err := do(ctx, &cfg, *judge)
+	if ctx.Err() != nil && !errors.Is(err, errBroken) {
+		err = errInterrupted
+	}
+	os.Exit(status(err))
 }
 
 // status is the exit status that says what came of it.
@@ -49,6 +56,11 @@ func status(err error) int {
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errInterrupted):
+		if !faults.Inside() {
+			fmt.Fprintln(os.Stderr, "faults:", err)
+		}
+		return 130 // as shells have it
 	case errors.As(err, &child) && child.ExitCode() > 0:
 		return child.ExitCode() // which has said why
 	case errors.Is(err, errBroken):
