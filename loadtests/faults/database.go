@@ -176,14 +176,6 @@ func (d *database) log(ctx context.Context) (list []logRow, err error) {
 	return list, err
 }
 
-// lastTerm is the epoch of the newest term.
-func (d *database) lastTerm(ctx context.Context) (epoch uint64, err error) {
-	err = d.query(ctx, "SELECT coalesce(max(epoch), 0) FROM tiercache.log WHERE kind = 'term'", func(row []string) {
-		epoch, _ = strconv.ParseUint(row[0], 10, 64) // a bigint that is not negative
-	})
-	return epoch, err
-}
-
 // bodies are the small bodies of all versions that the origin has, which say which version they are.
 func (d *database) bodies(ctx context.Context) (list []string, err error) {
 	err = d.query(ctx, `SELECT convert_from(c.bytes, 'UTF8') FROM origin.versions v JOIN origin.chunks c USING (body_id) WHERE c.index = 0`,

@@ -42,6 +42,7 @@ func processKinds() []kind {
 		{name: "stop-control", begin: pauseOne("control-1", "control-2")},
 		{name: "stop-other", begin: pauseOne(origin, nats)},
 		{name: "stop-redis", begin: pauseStore},
+		{name: "site-fails", begin: failSite},
 		{name: "kill-alone", alone: true, begin: killAlone},
 	}
 }
@@ -66,6 +67,12 @@ func pauseOne(names ...string) func(context.Context, *trouble) (string, lift, er
 
 func pausePart(p *part) (string, lift, error) {
 	return p.name + " is stopped", func(context.Context) error { return p.resume() }, p.pause()
+}
+
+// failSite has the foreign site answer with errors, for which what is stored may stand in.
+func failSite(_ context.Context, t *trouble) (string, lift, error) {
+	t.site.failing.Store(true)
+	return "the site answers 503", func(context.Context) error { t.site.failing.Store(false); return nil }, nil
 }
 
 // killAlone kills a node, which finds neither control nor NATS when it comes back: it serves by what it has kept.

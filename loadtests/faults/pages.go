@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tiercache/loadtests/history"
@@ -77,6 +78,8 @@ type upstream struct {
 	draw   *chance
 	server *http.Server
 
+	failing atomic.Bool // it answers 503
+
 	mu       sync.Mutex
 	versions map[string]int
 }
@@ -134,6 +137,13 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if u.draw.in(20) {
 		_ = rest(r.Context(), u.draw.between(0, 700*time.Millisecond)) // ends early with the client
+	}
+	// Nobody believes a stranger that it knows the log, of which this would be the future.
+	w.Header().Set("Tiercache-Epoch", strconv.Itoa(1<<60))
+	w.Header().Set("Tiercache-Lease", "live")
+	if u.failing.Load() {
+		http.Error(w, "the site fails", http.StatusServiceUnavailable)
+		return
 	}
 	w.Header().Set("Cache-Control", cacheControl(p))
 	w.Header().Set("Surrogate-Key", strings.Join(p.Tags, " "))

@@ -79,7 +79,7 @@ func operate(ctx context.Context, cfg *Config, f *fleet, record *recorder) error
 	if err := f.start(ctx); err != nil {
 		return err
 	}
-	t := newTrouble(f, record, cfg)
+	t := newTrouble(f, u, record, cfg)
 	if err := t.settle(ctx, startTime); err != nil {
 		return fmt.Errorf("the fleet is not well after its start: %w", err)
 	}

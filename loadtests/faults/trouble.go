@@ -45,6 +45,7 @@ type lift func(ctx context.Context) error
 // trouble makes faults happen, one after the other or two at once, and ends each of them after a while.
 type trouble struct {
 	fleet  *fleet
+	site   *upstream
 	record *recorder
 	cfg    *Config
 	draw   *chance
@@ -52,8 +53,8 @@ type trouble struct {
 	losses []*line         // of which the end is not known yet
 }
 
-func newTrouble(f *fleet, r *recorder, cfg *Config) *trouble {
-	return &trouble{fleet: f, record: r, cfg: cfg, draw: newChance(cfg.Seed, "trouble"), terms: map[uint64]bool{}}
+func newTrouble(f *fleet, u *upstream, r *recorder, cfg *Config) *trouble {
+	return &trouble{fleet: f, site: u, record: r, cfg: cfg, draw: newChance(cfg.Seed, "trouble"), terms: map[uint64]bool{}}
 }
 
 // run makes faults until the time is over. The order is a shuffled deck of all kinds, again and again, so that each comes
