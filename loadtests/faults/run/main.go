@@ -124,8 +124,11 @@ func outside(ctx context.Context, cfg *faults.Config) (err error) {
 		"-for", cfg.For.String(), "-seed", strconv.FormatUint(cfg.Seed, 10), "-only", strings.Join(cfg.Only, ","), "-switch", cfg.Switch,
 		"-program", cfg.Program, "-evidence", cfg.Evidence,
 	})
-	if err == nil && !keep {
-		return os.RemoveAll(cfg.Evidence)
+	if err == nil {
+		if !keep {
+			return os.RemoveAll(cfg.Evidence)
+		}
+		return nil
 	}
 	fmt.Fprintf(os.Stderr, "faults: history, logs and what was found are in %s\n", cfg.Evidence)
 	return err
