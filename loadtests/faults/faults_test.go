@@ -59,7 +59,17 @@ func TestFaults_Switches(t *testing.T) {
 
 // noticed are mechanisms by the faults under which clients of real processes notice, soon, that they are off.
 func noticed() map[string]string {
-	return map[string]string{}
+	const stores, links = "redis-flush,delay,kill-edge,redis-old-dump,redis-failover", "cut-control,stop-edge,clock-node,cut-off,stop-control"
+	return map[string]string{
+		"stamp of the start of a fill, not of its end":         stores,
+		"no store of what a purge has overtaken":               stores,
+		"a tier's answer is checked by the node's own index":   stores,
+		"scopes do not depend on the policy":                   stores,
+		"applied is read before the check":                     stores,
+		"what is stale keeps its own stamp":                    stores,
+		"a request waits for the epoch that it asks for":       links,
+		"a purge is complete when all members have applied it": links,
+	}
 }
 
 // runOnce builds what a run needs, runs it and returns its report. What it leaves is kept when it has found something.

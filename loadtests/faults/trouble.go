@@ -169,7 +169,7 @@ func (t *trouble) lose(what string) {
 
 // seeTerms notes the terms that were not there before.
 func (t *trouble) seeTerms(ctx context.Context) error {
-	rows, err := t.fleet.db.log(ctx)
+	rows, err := t.log(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,6 +180,17 @@ func (t *trouble) seeTerms(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// log is the control log; a machine that is busy has some time to say it.
+func (t *trouble) log(ctx context.Context) (rows []logRow, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for {
+		if rows, err = t.fleet.db.log(ctx); err == nil || rest(ctx, 100*time.Millisecond) != nil {
+			return rows, err
+		}
+	}
 }
 
 // settle waits until the fleet is well: each node has all of the log and a lease, as both control nodes say, every part says
@@ -275,7 +286,7 @@ func (f *fleet) componentsOf(ctx context.Context, name string) error {
 
 // finish reads everything at each edge once more and notes what the database has at the end.
 func (t *trouble) finish(ctx context.Context, c *crowd) error {
-	if err := t.settle(ctx, wellTime); err != nil {
+	if err := t.settle(ctx, startTime); err != nil {
 		return err
 	}
 	for _, node := range nodes() {
@@ -286,7 +297,7 @@ func (t *trouble) finish(ctx context.Context, c *crowd) error {
 	if err := t.account(ctx); err != nil {
 		return err
 	}
-	rows, err := t.fleet.db.log(ctx)
+	rows, err := t.log(ctx)
 	if err != nil {
 		return err
 	}
