@@ -43,6 +43,18 @@ SEEDS ?= 10000
 test-simulation: ## the fleet in virtual time: 10,000 seeds, then each mechanism switched off, which must be noticed
 	TIERCACHE_SIMULATION_SWITCHES=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestSeeds|TestSwitches' $(TESTFLAGS) ./loadtests/simulation -args -seeds $(SEEDS)
 
+# FOR how long, and the SEED that decides which faults come: make test-faults FOR=1m SEED=7 FAULTS='-only kill-edge,loss'
+FOR    ?= 5m
+SEED   ?= 1
+FAULTS ?=
+.PHONY: test-faults
+test-faults: deps-faults ## the built fleet on hosts of its own while they break: 5 minutes of kills, cuts, restores, wrong clocks; as root
+	TIERCACHE_FAULTS_TESTS=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestFaults$$' $(TESTFLAGS) ./loadtests/faults -args -for $(FOR) -seed $(SEED) $(FAULTS)
+
+.PHONY: test-faults-switches
+test-faults-switches: deps-faults ## the same, 30 seconds each, with one mechanism after the other switched off, which must be noticed
+	TIERCACHE_FAULTS_SWITCHES=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestFaults_Switches' $(TESTFLAGS) ./loadtests/faults
+
 .PHONY: bench-sequencing
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)
@@ -76,10 +88,12 @@ clean: ## remove what was built; the data folder stays
 	rm -rf bin dist
 
 # Programs that this machine lacks, installed with apt. Nothing is started.
-.PHONY: deps-up deps-test deps-http
+.PHONY: deps-up deps-test deps-faults deps-http
 deps-up:
 	@.ci/deps up
 deps-test:
 	@.ci/deps test
+deps-faults:
+	@.ci/deps faults
 deps-http:
 	@.ci/deps http

@@ -37,8 +37,12 @@ const (
 	stateReadOnly        = "25006"
 	stateRecovering      = "55000" // what sequence() asks first has no answer on a server that is in recovery, or a standby
 	stateIOError         = "58030"
-	stateUnique          = "23505"
-	stateCheck           = "23514"
+	// Connections that the server has ended: this process was held up in the middle of a transaction, or the server's clock was
+	// set.
+	stateIdleTooLong = "25P03"
+	stateTooLong     = "25P04"
+	stateUnique      = "23505"
+	stateCheck       = "23514"
 )
 
 // unavailableClasses are the SQLSTATE classes of a server that cannot work now but may soon:
@@ -64,7 +68,8 @@ func classify(err error) error {
 
 func classifyState(code string, err error) error {
 	switch {
-	case code == stateLockUnavailable, code == stateReadOnly, code == stateRecovering, code == stateIOError:
+	case code == stateLockUnavailable, code == stateReadOnly, code == stateRecovering, code == stateIOError,
+		code == stateIdleTooLong, code == stateTooLong:
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case code == stateUnique:
 		return fmt.Errorf("%w: %w", ErrConflict, err)

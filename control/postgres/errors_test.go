@@ -50,3 +50,13 @@ func TestStore_AServerInRecoveryIsUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// The server ends a connection that is idle in a transaction: of a process that was stopped, or when its own clock was set.
+// The next one may work.
+func TestStore_AConnectionThatWasEndedIsUnavailable(t *testing.T) {
+	for _, code := range []string{"25P03", "25P04"} {
+		if err := classify(&pgconn.PgError{Severity: "FATAL", Code: code}); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+}

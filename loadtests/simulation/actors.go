@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/loadtests/history"
 	"tiercache/shared/controllog"
 )
 
@@ -63,14 +64,14 @@ func (a *author) work(ctx context.Context) {
 // put writes an object as the origin does. Some read it at once, some let control find it.
 func (a *author) put(ctx context.Context, page *resource) {
 	w := a.world
-	wr := &write{id: a.id(), purges: true, purge: purgeOf(page), floors: map[string]int{page.name: w.record.version(page)}}
+	wr := &history.Write{ID: a.id(), Purges: true, Purge: purgeOf(page), Floors: map[string]int{page.name: w.record.version(page)}}
 	tx := w.db.begin()
-	tx.put(wr.id, page, wr.floors[page.name])
+	tx.put(wr.ID, page, wr.Floors[page.name])
 	if !a.end(ctx, tx, wr) || a.draw.in(30) {
 		return
 	}
-	epoch := w.sequenceAtOrigin(ctx, wr.id)
-	w.record.note("%s wrote %s version %d: epoch %d", a.name, page.name, wr.floors[page.name], epoch)
+	epoch := w.sequenceAtOrigin(ctx, wr.ID)
+	w.record.note("%s wrote %s version %d: epoch %d", a.name, page.name, wr.Floors[page.name], epoch)
 	if epoch > 0 {
 		a.self.keep(epoch)
 		a.self.get(ctx, pick(a.draw, w.edges()), page, "")
@@ -81,27 +82,27 @@ func (a *author) put(ctx context.Context, page *resource) {
 func (a *author) change(ctx context.Context, page *resource) {
 	w := a.world
 	purge := w.drawPurge(a.draw, page)
-	wr := &write{id: a.id(), purges: true, purge: purge, soft: purge.Mode == "soft", floors: map[string]int{}}
+	wr := &history.Write{ID: a.id(), Purges: true, Purge: purge, Soft: purge.Mode == "soft", Floors: map[string]int{}}
 	tx := w.db.begin()
 	for _, p := range w.pages[3:8] {
 		if covers(&purge, p, "") && a.draw.in(70) {
-			wr.floors[p.name] = w.record.version(p)
-			tx.write(p, wr.floors[p.name])
+			wr.Floors[p.name] = w.record.version(p)
+			tx.write(p, wr.Floors[p.name])
 		}
 	}
-	tx.invalidate(wr.id, purge)
+	tx.invalidate(wr.ID, purge)
 	a.end(ctx, tx, wr)
 }
 
 // end holds a transaction open for a while and then commits it or rolls it back.
-func (a *author) end(ctx context.Context, tx *transaction, wr *write) (committed bool) {
+func (a *author) end(ctx context.Context, tx *transaction, wr *history.Write) (committed bool) {
 	w := a.world
 	if a.draw.in(40) && sleep(ctx, a.draw.between(0, 600*time.Millisecond)) != nil {
 		return false
 	}
 	if a.draw.in(15) {
-		wr.rolledBack = true
-		w.record.note("%s rolled %s back", a.name, wr.id)
+		wr.RolledBack = true
+		w.record.note("%s rolled %s back", a.name, wr.ID)
 		w.record.addWrite(wr)
 		return false
 	}
@@ -109,25 +110,25 @@ func (a *author) end(ctx context.Context, tx *transaction, wr *write) (committed
 }
 
 // commit commits a transaction, and completes the floors of its purge by what it covers and does not change.
-func (w *world) commit(tx *transaction, wr *write) bool {
+func (w *world) commit(tx *transaction, wr *history.Write) bool {
 	err := tx.commit(func(at time.Time) {
-		wr.committed = at
+		wr.Committed = at
 		w.record.versions(tx, at)
 		for _, p := range w.pages {
-			if _, changed := wr.floors[p.name]; !changed && !p.own() && covers(&wr.purge, p, "") {
-				wr.floors[p.name] = w.db.state.present(p.name).n
+			if _, changed := wr.Floors[p.name]; !changed && !p.own() && covers(&wr.Purge, p, "") {
+				wr.Floors[p.name] = w.db.state.present(p.name).n
 			}
 		}
 		w.record.addWrite(wr)
 	})
 	if err == nil {
-		w.record.note("commit %s: %s %s floors %v", wr.id, mode(wr), shown(&wr.purge), wr.floors)
+		w.record.note("commit %s: %s %s floors %v", wr.ID, mode(wr), shown(&wr.Purge), wr.Floors)
 	}
 	return err == nil
 }
 
-func mode(wr *write) string {
-	if wr.soft {
+func mode(wr *history.Write) string {
+	if wr.Soft {
 		return "soft purge"
 	}
 	return "purge"
@@ -214,17 +215,17 @@ func (w *world) purger(ctx context.Context, name string) {
 			return
 		}
 		purge := w.drawPurge(draw, pick(draw, w.pages))
-		wr := &write{id: fmt.Sprintf("%s/%d", name, i+1), purges: true, purge: purge, soft: purge.Mode == "soft", floors: map[string]int{}}
+		wr := &history.Write{ID: fmt.Sprintf("%s/%d", name, i+1), Purges: true, Purge: purge, Soft: purge.Mode == "soft", Floors: map[string]int{}}
 		tx := w.db.begin()
 		if draw.in(60) {
 			for _, p := range w.pages[3:8] {
 				if covers(&purge, p, "") && draw.in(50) {
-					wr.floors[p.name] = w.record.version(p)
-					tx.write(p, wr.floors[p.name])
+					wr.Floors[p.name] = w.record.version(p)
+					tx.write(p, wr.Floors[p.name])
 				}
 			}
 		}
-		tx.invalidate(wr.id, purge)
+		tx.invalidate(wr.ID, purge)
 		if w.commit(tx, wr) {
 			at := pick(draw, w.control)
 			awaited.Go(func() { w.await(ctx, ep, at, wr) })
@@ -236,7 +237,7 @@ func (w *world) purger(ctx context.Context, name string) {
 const receiptTime = 4 * time.Second
 
 // await waits for the receipts of a purge as control does.
-func (w *world) await(ctx context.Context, ep *endpoint, at *controller, wr *write) {
+func (w *world) await(ctx context.Context, ep *endpoint, at *controller, wr *history.Write) {
 	k := at.life()
 	if k == nil || w.net.hop(ctx, ep, k.ep) != nil {
 		return
@@ -246,7 +247,7 @@ func (w *world) await(ctx context.Context, ep *endpoint, at *controller, wr *wri
 	if _, err := k.sequencer.Head(ctx); err != nil {
 		return
 	}
-	epoch, ok := k.sequencer.EpochOf(wr.id)
+	epoch, ok := k.sequencer.EpochOf(wr.ID)
 	if !ok {
 		return
 	}
@@ -260,7 +261,7 @@ func (w *world) await(ctx context.Context, ep *endpoint, at *controller, wr *wri
 		return
 	}
 	w.record.complete(wr, receipts)
-	w.record.note("complete %s: epoch %d, receipts %v", wr.id, epoch, wr.receipts)
+	w.record.note("complete %s: epoch %d, receipts %v", wr.ID, epoch, wr.Receipts)
 	w.checkReceipts(wr, epoch)
 }
 

@@ -6,26 +6,23 @@ import (
 	"strings"
 	"time"
 
-	"tiercache/control/client"
+	"tiercache/loadtests/history"
 	"tiercache/shared/controllog"
 	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
 	"tiercache/shared/proxy"
 )
 
-// epsilon is what moments may be apart that the promises take for one.
-const epsilon = 50 * time.Millisecond
-
 // checkReceipts is G2 at the moment at which a purge is said to be complete: nobody who has not applied it holds a
 // lease.
-func (w *world) checkReceipts(wr *write, epoch uint64) {
+func (w *world) checkReceipts(wr *history.Write, epoch uint64) {
 	for _, n := range w.nodes {
 		p := n.process()
 		if p == nil || p.ep.ended() || !p.ready.Load() {
 			continue
 		}
 		if applied := p.follower.Applied(); applied < epoch && p.follower.Live(n.clock.now()) {
-			w.record.violation("G2: %s is complete, and %s holds a lease and has applied %d of %d", wr.id, n.name, applied, epoch)
+			w.record.violation("G2: %s is complete, and %s holds a lease and has applied %d of %d", wr.ID, n.name, applied, epoch)
 		}
 	}
 }
@@ -42,7 +39,7 @@ func (w *world) watchLeases(ctx context.Context) {
 			w.db.mu.Lock()
 			lacking := w.db.state.behind(applied)
 			w.db.mu.Unlock()
-			if len(lacking) > 0 && time.Since(lacking[0].Time) > controllog.FenceTime+epsilon {
+			if len(lacking) > 0 && time.Since(lacking[0].Time) > controllog.FenceTime+history.Epsilon {
 				w.record.violation("G4: %s holds a lease and lacks entry %d, which is %v old", n.name, lacking[0].Epoch, time.Since(lacking[0].Time))
 			}
 		}
@@ -62,8 +59,9 @@ func (w *world) checkTier(from *process, r *proxy.Request, response *proxy.Respo
 func (w *world) judge() {
 	w.findEpochs()
 	terms := w.terms()
+	w.history(terms).Judge(w.record.violation)
 	for _, d := range w.record.reads {
-		w.judgeRead(d, terms)
+		w.judgeAlone(d)
 	}
 	w.judgeLog()
 	for _, n := range w.nodes {
@@ -73,6 +71,16 @@ func (w *world) judge() {
 	}
 }
 
+// history is all that happened, as somebody sees it who sees everything.
+func (w *world) history(terms []*history.Write) *history.History {
+	r := w.record
+	h := &history.History{Start: r.start, Strict: w.strict, Commits: r.commits, Writes: r.writes, Terms: terms, Reads: r.reads, Losses: r.losses}
+	for _, n := range w.nodes {
+		h.SetBack += n.clock.setBack()
+	}
+	return h
+}
+
 // findEpochs finds the epochs of the writes in the log.
 func (w *world) findEpochs() {
 	epochs := map[string]uint64{}
@@ -80,16 +88,16 @@ func (w *world) findEpochs() {
 		epochs[r.ID] = r.Epoch
 	}
 	for _, wr := range w.record.writes {
-		wr.epoch = epochs[wr.id]
+		wr.Epoch = epochs[wr.ID]
 	}
 }
 
 // terms are the terms, and the purges of everything that came with some: what was lost is not served any more.
-func (w *world) terms() (list []*write) {
+func (w *world) terms() (list []*history.Write) {
 	for _, r := range w.db.state.log {
 		var change controllog.TermChange
 		if r.Kind == "term" && json.Unmarshal(r.Body, &change) == nil {
-			list = append(list, &write{id: r.ID, purge: controllog.Purge{All: true}, soft: change.Purge == "soft", committed: r.Time, epoch: r.Epoch, purges: change.Purge != ""})
+			list = append(list, &history.Write{ID: r.ID, Purge: controllog.Purge{All: true}, Soft: change.Purge == "soft", Committed: r.Time, Epoch: r.Epoch, Purges: change.Purge != ""})
 		}
 	}
 	return list
@@ -99,141 +107,33 @@ func (w *world) terms() (list []*write) {
 func (w *world) judgeLog() {
 	for _, wr := range w.record.writes {
 		switch {
-		case wr.rolledBack && wr.epoch > 0:
-			w.record.violation("G1: %s was rolled back and is entry %d", wr.id, wr.epoch)
-		case !wr.rolledBack && !wr.lost && wr.epoch == 0 && w.db.state.compacted == 0:
-			w.record.violation("G1: %s was committed and is not in the log", wr.id)
+		case wr.RolledBack && wr.Epoch > 0:
+			w.record.violation("G1: %s was rolled back and is entry %d", wr.ID, wr.Epoch)
+		case !wr.RolledBack && !wr.Lost && wr.Epoch == 0 && w.db.state.compacted == 0:
+			w.record.violation("G1: %s was committed and is not in the log", wr.ID)
 		}
 	}
-}
-
-// judgeRead checks what a client was given against all purges that cover it.
-func (w *world) judgeRead(d *read, terms []*write) {
-	r := w.record
-	at, committed := r.commits[d.page.name][d.version]
-	if !committed {
-		r.violation("G1: %s was given version %d of %s by %s, which was never committed", d.client, d.version, d.page.name, d.node)
-		return
-	}
-	w.judgeAlone(d)
-	lost := w.isLost(at, d.start)
-	for _, wr := range r.writes {
-		floor, covered := wr.floors[d.page.name]
-		if !covered || wr.rolledBack || wr.lost || wr.epoch == 0 || !covers(&wr.purge, d.page, d.query) {
-			continue
-		}
-		if at.Before(r.commits[d.page.name][floor]) {
-			w.judgeOlder(d, wr)
-		}
-	}
-	for _, term := range terms {
-		if lost && at.Before(term.committed) {
-			w.judgeLost(d, term)
-		}
-	}
-	if d.page.host == fastHost {
-		w.judgeFreshness(d, at)
-	}
-}
-
-// judgeLost checks a read of what a term has lost. An object's stamp is of the lost branch, which is dead; a page of the
-// site may have been stored before it, and is as old as the term's purge says.
-func (w *world) judgeLost(d *read, term *write) {
-	if d.page.own() {
-		w.judgeOlder(d, &write{id: term.id, committed: term.committed, epoch: term.epoch})
-	} else if term.purges {
-		w.judgeOlder(d, term)
-	}
-}
-
-// isLost reports whether what was committed at some moment had been lost when a read began.
-func (w *world) isLost(at, read time.Time) bool {
-	for _, l := range w.record.losses {
-		if at.After(l.after) && at.Before(l.at) && l.at.Before(read) {
-			return true
-		}
-	}
-	return false
-}
-
-// judgeOlder checks a read that was given something older than what a purge of it demands.
-func (w *world) judgeOlder(d *read, wr *write) {
-	r := w.record
-	bad := func(rule, why string) {
-		r.violation("%s: %s was given version %d of %s%s by %s at %v, older than purge %s (epoch %d, committed %v) demands: %s",
-			rule, d.client, d.version, d.page.name, d.query, d.node, w.since(d.start), wr.id, wr.epoch, w.since(wr.committed), why)
-	}
-	if d.stamp >= wr.epoch {
-		bad("stamp", "its stamp covers the purge")
-	}
-	if wr.soft && d.stale {
-		return
-	}
-	age := d.start.Sub(wr.committed)
-	if d.page.host == lagHost {
-		if age -= upstreamLag; wr.epoch > d.settled && age < controllog.FenceTime {
-			return // the site itself may not have known better when the node applied the purge
-		}
-	}
-	switch late := age > controllog.FenceTime+epsilon; {
-	case d.token >= wr.epoch:
-		bad("G5", "it asked for that epoch")
-	case d.applied >= wr.epoch:
-		bad("G3", "the node had applied it")
-	case !wr.completed.IsZero() && wr.completed.Before(d.start) && !w.excused(d, wr):
-		bad("G3", "it was complete before the request")
-	case late && d.page.service == w.strict:
-		bad("G4", "the service is strict")
-	case late && !d.disconnected && !d.stale:
-		bad("G4", "it is not marked")
-	}
-}
-
-// excused reports whether the node may not know of a purge that is complete: it is fenced, as the receipts say, or it has
-// started since without control, as its replies say.
-func (w *world) excused(d *read, wr *write) bool {
-	return wr.receipts[d.node] == client.StateFenced || d.alone && d.disconnected
 }
 
 // judgeAlone checks what a node serves that has started without control, of a store that has outlived it: of what is
 // newer than all it knows, nothing.
-func (w *world) judgeAlone(d *read) {
-	if d.alone && strings.HasPrefix(d.node, "regional") && d.stamp > d.known && strings.HasPrefix(d.cacheStatus, d.node+"; hit") {
-		w.record.violation("restart: %s was given %s by %s at %v with stamp %d, and that knows the log through %d", d.client, d.page.name, d.node, w.since(d.start), d.stamp, d.known)
-	}
-}
-
-// judgeFreshness checks a page that purges nothing: it is served as long as it says.
-func (w *world) judgeFreshness(d *read, at time.Time) {
-	next := time.Time{}
-	for _, other := range w.record.commits[d.page.name] {
-		if other.After(at) && (next.IsZero() || other.Before(next)) {
-			next = other
-		}
-	}
-	limit := fastLifetime + fastStale + 2*time.Second // ages travel in whole seconds
-	if strings.Contains(d.cacheStatus, "stale-if-error") {
-		limit += fastOnError
-	}
-	for _, n := range w.nodes {
-		limit += n.clock.setBack() // ages are counted by it
-	}
-	if !next.IsZero() && d.start.Sub(next) > limit && !w.isLost(next, d.end) {
-		w.record.violation("freshness: %s was given version %d of %s by %s at %v, replaced %v before", d.client, d.version, d.page.name, d.node, w.since(d.start), d.start.Sub(next))
+func (w *world) judgeAlone(d *history.Read) {
+	if d.Alone && strings.HasPrefix(d.Node, "regional") && d.Stamp > d.Known && strings.HasPrefix(d.CacheStatus, d.Node+"; hit") {
+		w.record.violation("restart: %s was given %s by %s at %v with stamp %d, and that knows the log through %d", d.Client, d.Page.Name, d.Node, w.since(d.Start), d.Stamp, d.Known)
 	}
 }
 
 // judgeIndex compares what a node knows of purges with the whole log: G1 of the node, and G9.
-func (w *world) judgeIndex(p *process, terms []*write) {
+func (w *world) judgeIndex(p *process, terms []*history.Write) {
 	index := p.follower.Index()
 	hard, soft := index.Floors()
 	for _, page := range w.pages {
 		scopes := scopesOf(page)
 		for _, wr := range w.record.writes {
-			if wr.epoch == 0 || wr.epoch > p.follower.Applied() {
+			if wr.Epoch == 0 || wr.Epoch > p.follower.Applied() {
 				continue
 			}
-			for _, stamp := range []uint64{wr.epoch - 1, wr.epoch} {
+			for _, stamp := range []uint64{wr.Epoch - 1, wr.Epoch} {
 				want, got := w.verdict(page, stamp, terms), index.Check(stamp, scopes)
 				switch {
 				case got < want:
@@ -256,14 +156,14 @@ func scopesOf(page *resource) []object.Scope {
 }
 
 // verdict is what the words of all purges say.
-func (w *world) verdict(page *resource, stamp uint64, terms []*write) invalidation.Verdict {
+func (w *world) verdict(page *resource, stamp uint64, terms []*history.Write) invalidation.Verdict {
 	verdict := invalidation.Live
-	for _, list := range [][]*write{w.record.writes, terms} {
+	for _, list := range [][]*history.Write{w.record.writes, terms} {
 		for _, wr := range list {
-			if wr.epoch <= stamp || wr.rolledBack || !wr.purges || !covers(&wr.purge, page, "") {
+			if wr.Epoch <= stamp || wr.RolledBack || !wr.Purges || !covers(&wr.Purge, page, "") {
 				continue
 			}
-			if !wr.soft {
+			if !wr.Soft {
 				return invalidation.Dead
 			}
 			verdict = invalidation.Stale

@@ -6,58 +6,16 @@ import (
 	"time"
 
 	"tiercache/control/client"
-	"tiercache/shared/controllog"
+	"tiercache/loadtests/history"
 )
-
-// write is something that was committed, or rolled back: a purge, perhaps with new versions in the same transaction.
-type write struct {
-	id         string
-	purge      controllog.Purge
-	soft       bool
-	rolledBack bool
-	purges     bool // as all do but some terms
-	committed  time.Time
-	// floors are the versions of what the purge covers as of the commit: nothing older may follow it.
-	floors map[string]int
-	lost   bool   // its branch of the log was lost
-	epoch  uint64 // found in the log at the end; 0: it is not there
-
-	completed time.Time         // when it was said to be complete; zero: never
-	receipts  map[string]string // the state of each member then
-}
-
-// read is a request of a client and what came of it.
-type read struct {
-	client, node string
-	page         *resource
-	query        string
-	token        uint64 // Tiercache-Min-Epoch; 0: none
-	start, end   time.Time
-	applied      uint64 // by the node, at the start
-	settled      uint64 // likewise, upstreamLag before the start
-	known        uint64 // likewise, at the end
-	alone        bool   // the node had started without control, and not found it yet
-	status       int
-	version      int
-	stamp        uint64
-	cacheStatus  string
-	stale        bool // it says so
-	disconnected bool // likewise
-}
-
-// loss is what a restore took back.
-type loss struct {
-	at    time.Time
-	after time.Time // what was committed since then
-}
 
 // record is all that happened, as somebody sees it who sees everything.
 type record struct {
 	mu     sync.Mutex
 	start  time.Time
-	writes []*write
-	reads  []*read
-	losses []loss
+	writes []*history.Write
+	reads  []*history.Read
+	losses []history.Loss
 	events []event
 	found  []string // violations that were seen on the way
 
@@ -92,25 +50,25 @@ func (r *record) violation(format string, args ...any) {
 	r.found = append(r.found, text)
 }
 
-func (r *record) addWrite(w *write) {
+func (r *record) addWrite(w *history.Write) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writes = append(r.writes, w)
 }
 
-func (r *record) addRead(d *read) {
+func (r *record) addRead(d *history.Read) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reads = append(r.reads, d)
 }
 
 // complete takes the receipts of a purge.
-func (r *record) complete(w *write, receipts client.Receipts) {
+func (r *record) complete(w *history.Write, receipts client.Receipts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w.completed, w.receipts = time.Now(), map[string]string{}
+	w.Completed, w.Receipts = time.Now(), map[string]string{}
 	for _, n := range receipts.Nodes {
-		w.receipts[n.Node] = n.State
+		w.Receipts[n.Node] = n.State
 	}
 }
 
@@ -138,10 +96,10 @@ func (r *record) versions(tx *transaction, at time.Time) {
 func (r *record) restored(to time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.losses = append(r.losses, loss{at: time.Now(), after: to})
+	r.losses = append(r.losses, history.Loss{At: time.Now(), Took: func(_ string, _ int, committed time.Time) bool { return committed.After(to) }})
 	for _, w := range r.writes {
-		if w.committed.After(to) && w.committed.Before(time.Now()) {
-			w.lost = true
+		if w.Committed.After(to) && w.Committed.Before(time.Now()) {
+			w.Lost = true
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"tiercache/loadtests/history"
 	"tiercache/shared/controllog"
 	"tiercache/shared/policy"
 )
@@ -61,40 +62,20 @@ func (r *resource) cacheControl() string {
 	return "max-age=600, stale-while-revalidate=2, stale-if-error=600"
 }
 
-// covers says, in the words of the purge and not by its hashes, whether it names what is stored for that target.
-func covers(p *controllog.Purge, r *resource, query string) bool {
-	if p.All {
-		return true
+// page is what it is to a history.
+func (r *resource) page() *history.Page {
+	p := &history.Page{Service: r.service, Host: r.host, Path: r.path, Name: r.name, Tags: r.tags, Own: r.own()}
+	switch r.host {
+	case lagHost:
+		p.Lag = upstreamLag
+	case fastHost:
+		p.Fresh, p.OnError = fastLifetime+fastStale, fastOnError
 	}
-	for _, s := range p.Services {
-		if s == r.service {
-			return true
-		}
-	}
-	for _, h := range p.Hosts {
-		if h == r.host {
-			return true
-		}
-	}
-	for _, u := range p.URLs {
-		if u.Host == r.host && u.Path == r.path && (u.Query == "" || u.Query == query) {
-			return true
-		}
-	}
-	for _, u := range p.Prefixes {
-		if u.Host == r.host && strings.HasPrefix(r.path, u.Path) {
-			return true
-		}
-	}
-	for _, tag := range p.Tags {
-		for _, own := range r.tags {
-			if tag == own && (p.Service == "" || p.Service == r.service) {
-				return true
-			}
-		}
-	}
-	return false
+	return p
 }
+
+// covers says whether a purge names what is stored for that target.
+func covers(p *controllog.Purge, r *resource, query string) bool { return r.page().Covers(p, query) }
 
 // services are the documents of one version of the policy. The second one has other keys and adds a tag.
 func services(version int, strict string) []controllog.ServiceChange {

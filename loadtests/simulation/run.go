@@ -154,7 +154,7 @@ func (w *world) result(err error) *Result {
 	w.judge()
 	out := &Result{Seed: w.seed, Violations: slices.Clone(r.found), Reads: len(r.reads), record: r}
 	for _, wr := range r.writes {
-		if !wr.rolledBack {
+		if !wr.RolledBack {
 			out.Writes++
 		}
 	}

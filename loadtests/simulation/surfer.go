@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tiercache/loadtests/history"
 	"tiercache/shared/httpcache"
 )
 
@@ -75,11 +76,11 @@ func (s *surfer) get(ctx context.Context, edge *node, page *resource, query stri
 	if to == nil || !to.ready.Load() {
 		return
 	}
-	d := &read{client: s.name, node: edge.name, page: page, query: query, start: time.Now(), applied: to.follower.Applied()}
-	d.alone, d.settled = to.isAlone(), to.follower.AppliedAt(edge.clock.now().Add(-upstreamLag))
+	d := &history.Read{Client: s.name, Node: edge.name, Page: page.page(), Query: query, Start: time.Now(), Applied: to.follower.Applied()}
+	d.Alone, d.Settled = to.isAlone(), to.follower.AppliedAt(edge.clock.now().Add(-upstreamLag))
 	r := &request{method: "GET", host: page.host, target: page.path + query}
 	if token := s.token.Load(); s.jar && token > 0 {
-		d.token = token
+		d.Token = token
 		r.header = append(r.header, httpcache.Field{Name: "Tiercache-Min-Epoch", Value: strconv.FormatUint(token, 10)})
 	}
 	answer, err := w.send(ctx, s.ep, to.ep, to.serve, clientTime, r)
@@ -89,21 +90,21 @@ func (s *surfer) get(ctx context.Context, edge *node, page *resource, query stri
 	body := answer.body(ctx, s.ep, to.ep, clientTime, r.method)
 	content, err := io.ReadAll(body)
 	_ = body.Close() // it only stops the sender
-	d.end, d.status, d.known = time.Now(), answer.status, to.follower.Applied()
-	d.cacheStatus = answer.header.Value("Cache-Status")
+	d.End, d.Known = time.Now(), to.follower.Applied()
+	d.CacheStatus = answer.header.Value("Cache-Status")
 	for v := range answer.header.Values("Cache-Status") {
-		d.cacheStatus = v
+		d.CacheStatus = v
 	}
-	d.stamp, _ = strconv.ParseUint(answer.header.Value("Tiercache-Epoch"), 10, 64)
-	if err != nil || d.status != 200 {
-		w.record.note("%s GET %s%s%s at %s: %d %v %s", s.name, page.name, query, withToken(d.token), edge.name, d.status, err, d.cacheStatus)
+	d.Stamp, _ = strconv.ParseUint(answer.header.Value("Tiercache-Epoch"), 10, 64)
+	if err != nil || answer.status != 200 {
+		w.record.note("%s GET %s%s%s at %s: %d %v %s", s.name, page.name, query, withToken(d.Token), edge.name, answer.status, err, d.CacheStatus)
 		return
 	}
-	d.version = versionIn(string(content), page)
-	d.disconnected = strings.Contains(d.cacheStatus, "disconnected")
-	d.stale = strings.Contains(d.cacheStatus, "stale-if-error") || strings.Contains(d.cacheStatus, "ttl=-") || strings.Contains(d.cacheStatus, "ttl=0")
-	s.keep(d.stamp)
-	w.record.note("%s GET %s%s%s at %s, applied %d, since %v: version %d, stamp %d, %s", s.name, page.name, query, withToken(d.token), edge.name, d.applied, w.since(d.start), d.version, d.stamp, d.cacheStatus)
+	d.Version = versionIn(string(content), page)
+	d.Disconnected = strings.Contains(d.CacheStatus, "disconnected")
+	d.Stale = strings.Contains(d.CacheStatus, "stale-if-error") || strings.Contains(d.CacheStatus, "ttl=-") || strings.Contains(d.CacheStatus, "ttl=0")
+	s.keep(d.Stamp)
+	w.record.note("%s GET %s%s%s at %s, applied %d, since %v: version %d, stamp %d, %s", s.name, page.name, query, withToken(d.Token), edge.name, d.Applied, w.since(d.Start), d.Version, d.Stamp, d.CacheStatus)
 	w.record.addRead(d)
 }
 

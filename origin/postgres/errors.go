@@ -23,6 +23,10 @@ const (
 	stateReadOnly        = "25006"
 	stateRecovering      = "55000" // what sequence() asks first has no answer on a server that is in recovery, or a standby
 	stateIOError         = "58030"
+	// Connections that the server has ended: this process was held up in the middle of a transaction, or the server's clock was
+	// set.
+	stateIdleTooLong = "25P03"
+	stateTooLong     = "25P04"
 )
 
 // unavailableClasses are the SQLSTATE classes of a server that cannot work now but may soon:
@@ -48,7 +52,7 @@ func classifyState(code string, err error) error {
 	switch code {
 	case stateDiskFull:
 		return fmt.Errorf("%w: %w", origin.ErrDiskFull, err)
-	case stateLockUnavailable, stateReadOnly, stateRecovering, stateIOError:
+	case stateLockUnavailable, stateReadOnly, stateRecovering, stateIOError, stateIdleTooLong, stateTooLong:
 		return fmt.Errorf("%w: %w", origin.ErrUnavailable, err)
 	}
 	for _, class := range unavailableClasses() {

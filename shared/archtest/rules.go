@@ -53,7 +53,7 @@ func vendors() []vendor {
 		{library: "github.com/nats-io/nats.go", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nkeys", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nats-server", homes: []string{"shared/bus/natsd"}},
-		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "docs/examples/shop", "loadtests/sequencing"}, tests: []string{"shared/platform"}},
+		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "docs/examples/shop", "loadtests/sequencing", "loadtests/faults"}, tests: []string{"shared/platform"}},
 		{library: "github.com/jackc/puddle", homes: []string{"origin/postgres", "control/postgres"}}, // for the errors of pgx's pool
 		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
@@ -69,6 +69,9 @@ func vendors() []vendor {
 		{library: "github.com/spf13/pflag", homes: []string{"shared/config", "cmd"}},
 		{library: "github.com/spf13/cobra", homes: []string{"cmd"}},
 		{library: "github.com/danielgtaylor/huma", homes: []string{"control"}},
+		{library: "github.com/Shopify/toxiproxy", homes: []string{"loadtests/faults"}},
+		{library: "github.com/rs/zerolog", homes: []string{"loadtests/faults"}}, // which toxiproxy wants
+		{library: "github.com/anishathalye/porcupine", homes: []string{"loadtests/faults"}},
 	}
 }
 
