@@ -82,7 +82,7 @@ func (s *surfer) get(ctx context.Context, edge *node, page *resource, query stri
 		d.token = token
 		r.header = append(r.header, httpcache.Field{Name: "Tiercache-Min-Epoch", Value: strconv.FormatUint(token, 10)})
 	}
-	answer, err := w.send(ctx, s.ep, to.ep, to.serve, clientTime, r)
+	answer, err := w.send(within(ctx, clientTime), s.ep, to.ep, to.serve, r)
 	if err != nil {
 		return
 	}

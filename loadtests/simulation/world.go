@@ -102,6 +102,7 @@ func newWorld(seed uint64, flaws flaws) *world {
 	}
 	w.nats, w.atOrigin = newBroker(w.net), w.serveOrigin
 	w.base, w.cancel = context.WithCancel(context.Background())
+	context.AfterFunc(w.base, w.nats.mail.end)
 	draw := newChance(seed, "world")
 	w.strict = pick(draw, []string{"site", "own", "lag"})
 	for _, name := range []string{"control-1", "control-2"} {
