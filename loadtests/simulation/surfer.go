@@ -48,7 +48,11 @@ func (s *surfer) surf(ctx context.Context) {
 		if s.draw.in(15) {
 			node = pick(s.draw, s.world.nodes) // who asks a regional node itself is promised the same
 		}
-		asked.Go(func() { s.get(ctx, node, page, query) })
+		asked.Add(1)
+		s.world.crew.do(func() {
+			defer asked.Done()
+			s.get(ctx, node, page, query)
+		})
 	}
 }
 
@@ -61,7 +65,11 @@ func (s *surfer) linger(ctx context.Context) {
 	}
 	for sleep(ctx, s.draw.between(0, 200*time.Millisecond)) == nil {
 		node, page := pick(s.draw, s.world.nodes), pick(s.draw, s.world.pages)
-		asked.Go(func() { s.get(s.world.base, node, page, "") })
+		asked.Add(1)
+		s.world.crew.do(func() {
+			defer asked.Done()
+			s.get(s.world.base, node, page, "")
+		})
 	}
 }
 

@@ -37,7 +37,7 @@ func (w *world) send(limit *limit, from, to *endpoint, serve server, r *request)
 	}
 	p := &response{}
 	serving, stop := context.WithCancel(context.Background())
-	go func() {
+	w.crew.do(func() {
 		defer stop()
 		serve(serving, r, func(status int, header httpcache.Fields, length int64) *response {
 			p.status, p.header, p.length = status, header, length
@@ -49,7 +49,7 @@ func (w *world) send(limit *limit, from, to *endpoint, serve server, r *request)
 			return p
 		})
 		p.close()
-	}()
+	})
 	err := p.head(limit, from, to)
 	if err != nil {
 		stop()
