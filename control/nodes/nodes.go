@@ -101,7 +101,7 @@ func (n *Nodes) heardRenew(ctx context.Context, tier, node string, payload []byt
 	standing := n.arrived(r)
 	n.spawn(ctx, func(ctx context.Context) {
 		answer := n.answer(ctx, r, standing)
-		if encoded, err := json.Marshal(answer); err == nil {
+		if encoded, err := answer.AppendJSON(nil); err == nil {
 			reply(encoded)
 		}
 	})
@@ -137,18 +137,18 @@ func (n *Nodes) spawn(ctx context.Context, work func(context.Context)) {
 
 // decodeRenew reads a renewal. Errors: errRenew.
 func decodeRenew(payload []byte) (*controllog.Renew, error) {
-	r := new(controllog.Renew)
 	if len(payload) > maxRenew {
 		return nil, fmt.Errorf("%w: %d bytes", errRenew, len(payload))
 	}
-	if err := json.Unmarshal(payload, r); err != nil {
+	r, err := controllog.DecodeRenew(payload)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRenew, err)
 	}
 	// The tier is one of two, so that what bounds the members of each bounds them all.
 	if r.Tier != "edge" && r.Tier != "regional" {
 		return nil, fmt.Errorf("%w: the tier %.20q has no members", errRenew, r.Tier)
 	}
-	err := errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Instance))
+	err = errors.Join(bus.ValidName(r.Node), bus.ValidName(r.Instance))
 	if r.Replaces != "" {
 		err = errors.Join(err, bus.ValidName(r.Replaces))
 	}

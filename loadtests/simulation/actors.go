@@ -15,14 +15,14 @@ import (
 // How much happens in a run.
 const (
 	clients   = 6
-	readsEach = 22
+	readsEach = 17
 	writers   = 3
 	writeEach = 10
 	purgers   = 2
-	purgeEach = 12
-	changes   = 12 // of pages that purge nothing
+	purgeEach = 10
+	changes   = 10 // of pages that purge nothing
 	policies  = 2
-	operation = 4 * time.Second // what they spread over
+	operation = 3 * time.Second // what they spread over
 )
 
 // author writes objects, and changes pages of the site together with a purge of them.

@@ -22,6 +22,7 @@ type broker struct {
 	renewers                []*served
 	fetchers                []*served
 	turn                    int // of the fetchers
+	mail                    post
 }
 
 // followed is one that follows the log. Messages wait in queue; what finds it full is lost.
@@ -69,17 +70,17 @@ func (c *conn) Connected() bool {
 	c.x.mu.Lock()
 	down := c.x.down
 	c.x.mu.Unlock()
-	return !down && !c.ep.ended() && c.x.net.carries(c.ep, c.x.server) && c.x.net.carries(c.x.server, c.ep)
+	return !down && !c.ep.ended() && c.x.net.connects(c.ep, c.x.server)
 }
 
 // post carries a message over the server to a process, with its loss, delay and repeats. arrive is called each time
-// that it arrives.
+// that it arrives, and does not wait.
 func (c *conn) post(to *endpoint, arrive func()) {
 	x := c.x
 	if !c.Connected() {
 		return
 	}
-	draw := x.net.draw(link{c.ep.name, "nats>" + to.name})
+	draw := x.net.mailOf(c.ep, to)
 	x.mu.Lock()
 	lost, again, late := draw.in(x.loss), draw.in(x.repeats), draw.in(x.reorders)
 	x.mu.Unlock()
@@ -98,9 +99,9 @@ func (c *conn) post(to *endpoint, arrive func()) {
 			arrive()
 		}
 	}
-	time.AfterFunc(d, land)
+	x.mail.add(d, land)
 	if again {
-		time.AfterFunc(d+draw.between(0, 300*time.Millisecond), land)
+		x.mail.add(d+draw.between(0, 300*time.Millisecond), land)
 	}
 }
 
@@ -112,6 +113,7 @@ func (c *conn) PublishLog(entries []byte) error {
 	c.x.mu.Lock()
 	followers := slices.Clone(c.x.followers)
 	c.x.mu.Unlock()
+	entries = slices.Clone(entries)
 	for _, f := range followers {
 		c.post(f.ep, func() {
 			select {

@@ -2,23 +2,21 @@ package simulation
 
 import (
 	"math/bits"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // chance draws numbers that depend on the seed, on who draws, and on how often it has drawn. So the schedule of one
 // actor does not depend on when another one draws.
-type chance struct {
-	mu    sync.Mutex
-	state uint64
-}
+type chance struct{ state atomic.Uint64 }
 
 // newChance is the chance of an actor.
 func newChance(seed uint64, actor string) *chance {
-	c := &chance{state: seed}
+	c := &chance{}
 	for i := range len(actor) {
-		c.state = mix(c.state ^ uint64(actor[i]))
+		seed = mix(seed ^ uint64(actor[i]))
 	}
+	c.state.Store(seed)
 	return c
 }
 
@@ -30,12 +28,7 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-func (c *chance) next() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.state += 0x9e3779b97f4a7c15
-	return mix(c.state)
-}
+func (c *chance) next() uint64 { return mix(c.state.Add(0x9e3779b97f4a7c15)) }
 
 // below is one of 0 to n-1.
 func (c *chance) below(n int) int {

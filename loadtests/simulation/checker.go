@@ -3,6 +3,8 @@ package simulation
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,9 +66,10 @@ func (w *world) judge() {
 		w.judgeAlone(d)
 	}
 	w.judgeLog()
+	questions := w.questions(terms)
 	for _, n := range w.nodes {
 		if p := n.process(); p != nil && p.ready.Load() {
-			w.judgeIndex(p, terms)
+			w.judgeIndex(p, questions)
 		}
 	}
 }
@@ -123,25 +126,49 @@ func (w *world) judgeAlone(d *history.Read) {
 	}
 }
 
-// judgeIndex compares what a node knows of purges with the whole log: G1 of the node, and G9.
-func (w *world) judgeIndex(p *process, terms []*history.Write) {
-	index := p.follower.Index()
-	hard, soft := index.Floors()
+// question is what each node's index is asked about a page.
+type question struct {
+	page   *resource
+	scopes []object.Scope
+	stamp  uint64
+	since  uint64 // the epoch from which on a node knows the answer
+	want   invalidation.Verdict
+}
+
+// questions are about each page as of each write, and of the moment before it.
+func (w *world) questions(terms []*history.Write) (list []question) {
+	since := map[uint64]uint64{} // by stamp
+	for _, wr := range w.record.writes {
+		if wr.Epoch > 0 {
+			since[wr.Epoch] = wr.Epoch
+			if _, known := since[wr.Epoch-1]; !known {
+				since[wr.Epoch-1] = wr.Epoch
+			}
+		}
+	}
 	for _, page := range w.pages {
-		scopes := scopesOf(page)
-		for _, wr := range w.record.writes {
-			if wr.Epoch == 0 || wr.Epoch > p.follower.Applied() {
-				continue
-			}
-			for _, stamp := range []uint64{wr.Epoch - 1, wr.Epoch} {
-				want, got := w.verdict(page, stamp, terms), index.Check(stamp, scopes)
-				switch {
-				case got < want:
-					w.record.violation("G1: %s takes %s of stamp %d for %v, and it is %v", p.name, page.name, stamp, got, want)
-				case got > want && stamp >= hard && (got == invalidation.Dead || stamp >= soft) && !w.inHole(stamp):
-					w.record.violation("G9: %s takes %s of stamp %d for %v, and it is %v", p.name, page.name, stamp, got, want)
-				}
-			}
+		scopes, purges := scopesOf(page), w.purgesOf(page, terms)
+		for _, stamp := range slices.Sorted(maps.Keys(since)) {
+			list = append(list, question{page, scopes, stamp, since[stamp], verdict(purges, stamp)})
+		}
+	}
+	return list
+}
+
+// judgeIndex compares what a node knows of purges with the whole log: G1 of the node, and G9.
+func (w *world) judgeIndex(p *process, questions []question) {
+	index, applied := p.follower.Index(), p.follower.Applied()
+	hard, soft := index.Floors()
+	for i := range questions {
+		q := &questions[i]
+		if q.since > applied {
+			continue
+		}
+		switch got := index.Check(q.stamp, q.scopes); {
+		case got < q.want:
+			w.record.violation("G1: %s takes %s of stamp %d for %v, and it is %v", p.name, q.page.name, q.stamp, got, q.want)
+		case got > q.want && q.stamp >= hard && (got == invalidation.Dead || q.stamp >= soft) && !w.inHole(q.stamp):
+			w.record.violation("G9: %s takes %s of stamp %d for %v, and it is %v", p.name, q.page.name, q.stamp, got, q.want)
 		}
 	}
 }
@@ -155,17 +182,25 @@ func scopesOf(page *resource) []object.Scope {
 	return scopes
 }
 
-// verdict is what the words of all purges say.
-func (w *world) verdict(page *resource, stamp uint64, terms []*history.Write) invalidation.Verdict {
+// purgesOf are all purges whose words cover a page.
+func (w *world) purgesOf(page *resource, terms []*history.Write) (list []*history.Write) {
+	for _, wr := range slices.Concat(w.record.writes, terms) {
+		if !wr.RolledBack && wr.Purges && covers(&wr.Purge, page, "") {
+			list = append(list, wr)
+		}
+	}
+	return list
+}
+
+// verdict is what purges say of a stamp.
+func verdict(purges []*history.Write, stamp uint64) invalidation.Verdict {
 	verdict := invalidation.Live
-	for _, list := range [][]*history.Write{w.record.writes, terms} {
-		for _, wr := range list {
-			if wr.Epoch <= stamp || wr.RolledBack || !wr.Purges || !covers(&wr.Purge, page, "") {
-				continue
-			}
-			if !wr.Soft {
-				return invalidation.Dead
-			}
+	for _, wr := range purges {
+		switch {
+		case wr.Epoch <= stamp:
+		case !wr.Soft:
+			return invalidation.Dead
+		default:
 			verdict = invalidation.Stale
 		}
 	}

@@ -41,7 +41,11 @@ type doubleBuses struct {
 	n int
 }
 
-func newDoubleBuses(*testing.T) buses { return &doubleBuses{x: newBroker(newNetwork(1))} }
+func newDoubleBuses(t *testing.T) buses {
+	x := newBroker(newNetwork(1))
+	t.Cleanup(x.mail.end)
+	return &doubleBuses{x: x}
+}
 
 func (b *doubleBuses) connect(t *testing.T, role string) connection {
 	b.n++

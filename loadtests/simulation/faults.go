@@ -4,10 +4,15 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"tiercache/shared/controllog"
 )
 
 // faultsEach is how many faults a run has.
-const faultsEach = 7
+const faultsEach = 6
+
+// beginning is what their beginnings spread over: they last longer than what clients do.
+const beginning = 2 * time.Second
 
 // trouble makes faults happen and ends each of them after a while.
 type trouble struct {
@@ -21,12 +26,12 @@ type trouble struct {
 func (t *trouble) run(ctx context.Context) {
 	var faults sync.WaitGroup
 	for range faultsEach {
-		if sleep(ctx, t.draw.between(0, 2*operation/faultsEach)) != nil {
+		if sleep(ctx, t.draw.between(0, 2*beginning/faultsEach)) != nil {
 			break
 		}
-		heal, lasts := t.begin(), t.draw.between(50*time.Millisecond, 3*time.Second)
+		heal, lasts := t.begin(), t.draw.between(50*time.Millisecond, 2*time.Second)
 		if t.draw.in(25) {
-			lasts += 3 * time.Second // longer than a lease
+			lasts += controllog.FenceTime // longer than a lease
 		}
 		faults.Go(func() {
 			_ = sleep(ctx, lasts) // ends early with the world

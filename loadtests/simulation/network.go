@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,23 +19,21 @@ type endpoint struct {
 	name   string
 	region string
 	gone   chan struct{} // closed when the process has ended
-	once   sync.Once
+	over   atomic.Bool   // likewise
+	place  atomic.Int32  // the network's number of the node, and 1; 0: it has none yet
 }
 
 func newEndpoint(name, region string) *endpoint {
 	return &endpoint{name: name, region: region, gone: make(chan struct{})}
 }
 
-func (e *endpoint) end() { e.once.Do(func() { close(e.gone) }) }
-
-func (e *endpoint) ended() bool {
-	select {
-	case <-e.gone:
-		return true
-	default:
-		return false
+func (e *endpoint) end() {
+	if e.over.CompareAndSwap(false, true) {
+		close(e.gone)
 	}
 }
+
+func (e *endpoint) ended() bool { return e.over.Load() }
 
 // link is a direction between two nodes.
 type link struct{ from, to string }
@@ -44,34 +43,88 @@ type link struct{ from, to string }
 type network struct {
 	mu     sync.Mutex
 	seed   uint64
-	draws  map[link]*chance
-	cut    map[link]int // how many faults cut it
-	slow   map[link]time.Duration
-	paused map[string]int
+	places map[string]int
+	ways   [][]*way      // by the places of both ends
+	paused []int         // how many faults pause a node, by place
 	change chan struct{} // closed when cut or paused have changed
 }
 
+// way is a link as the network has it.
+type way struct {
+	draw *chance // of what goes there
+	mail *chance // of messages of the bus
+	cut  int     // how many faults cut it
+	slow time.Duration
+}
+
 func newNetwork(seed uint64) *network {
-	return &network{seed: seed, draws: map[link]*chance{}, cut: map[link]int{}, slow: map[link]time.Duration{}, paused: map[string]int{}, change: make(chan struct{})}
+	return &network{seed: seed, places: map[string]int{}, change: make(chan struct{})}
+}
+
+// place is the number of a node. n.mu is held.
+func (n *network) place(name string) int {
+	at, ok := n.places[name]
+	if !ok {
+		at = len(n.places)
+		n.places[name] = at
+		n.ways, n.paused = append(n.ways, nil), append(n.paused, 0)
+	}
+	return at
+}
+
+// placeOf is the place of an endpoint. n.mu is held.
+func (n *network) placeOf(e *endpoint) int {
+	if at := e.place.Load(); at > 0 {
+		return int(at) - 1
+	}
+	at := n.place(e.name)
+	e.place.Store(int32(at + 1))
+	return at
+}
+
+// way is the link between two places. n.mu is held.
+func (n *network) way(from, to int, l func() link) *way {
+	if to >= len(n.ways[from]) {
+		n.ways[from] = append(n.ways[from], make([]*way, len(n.places)-len(n.ways[from]))...)
+	}
+	w := n.ways[from][to]
+	if w == nil {
+		at := l()
+		w = &way{draw: newChance(n.seed, at.from+">"+at.to), mail: newChance(n.seed, at.from+">nats>"+at.to)}
+		n.ways[from][to] = w
+	}
+	return w
+}
+
+func (n *network) wayOf(from, to *endpoint) *way {
+	return n.way(n.placeOf(from), n.placeOf(to), func() link { return link{from.name, to.name} })
+}
+
+func (n *network) wayAt(l link) *way {
+	return n.way(n.place(l.from), n.place(l.to), func() link { return l })
 }
 
 // draw is the chance of a link.
 func (n *network) draw(l link) *chance {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	c := n.draws[l]
-	if c == nil {
-		c = newChance(n.seed, l.from+">"+l.to)
-		n.draws[l] = c
-	}
-	return c
+	return n.wayAt(l).draw
+}
+
+// mailOf is the chance of messages of the bus between two.
+func (n *network) mailOf(from, to *endpoint) *chance {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.wayOf(from, to).mail
 }
 
 // delay is how long a message is under way: mostly a fraction of a millisecond in a region and tens of them between
 // two, now and then much longer.
 func (n *network) delay(from, to *endpoint) time.Duration {
-	l := link{from.name, to.name}
-	c := n.draw(l)
+	n.mu.Lock()
+	w := n.wayOf(from, to)
+	c, slow := w.draw, w.slow
+	n.mu.Unlock()
 	d := c.between(50*time.Microsecond, time.Millisecond)
 	if from.region != to.region {
 		d += c.between(5*time.Millisecond, 40*time.Millisecond)
@@ -79,30 +132,46 @@ func (n *network) delay(from, to *endpoint) time.Duration {
 	if c.in(2) {
 		d += c.between(0, 300*time.Millisecond)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return d + n.slow[l]
+	return d + slow
 }
 
 // blocked is nil, or closed when it is worth to look again whether the link carries something.
 func (n *network) blocked(from, to *endpoint) <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.cut[link{from.name, to.name}] > 0 || n.paused[from.name] > 0 || n.paused[to.name] > 0 {
+	if n.isBlocked(from, to) {
 		return n.change
 	}
 	return nil
 }
 
+// isBlocked is blocked for who holds n.mu.
+func (n *network) isBlocked(from, to *endpoint) bool {
+	a, b := n.placeOf(from), n.placeOf(to)
+	return n.paused[a] > 0 || n.paused[b] > 0 || n.wayOf(from, to).cut > 0
+}
+
 // carries reports whether the link carries something now.
 func (n *network) carries(from, to *endpoint) bool { return n.blocked(from, to) == nil }
 
+// connects reports whether links in both directions do.
+func (n *network) connects(a, b *endpoint) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.isBlocked(a, b) && !n.isBlocked(b, a)
+}
+
 // hop carries something from one process to the other. Errors: errDead, errRefused when there is nobody, ctx's.
 func (n *network) hop(ctx context.Context, from, to *endpoint) error {
+	return n.carry(&limit{ctx: ctx}, from, to)
+}
+
+// carry is hop for who waits until a limit. Errors: also those of the limit.
+func (n *network) carry(limit *limit, from, to *endpoint) error {
 	if from.ended() {
 		return errDead
 	}
-	if err := sleep(ctx, n.delay(from, to)); err != nil {
+	if err := limit.sleep(n.delay(from, to)); err != nil {
 		return err
 	}
 	for {
@@ -116,12 +185,8 @@ func (n *network) hop(ctx context.Context, from, to *endpoint) error {
 		if blocked == nil {
 			return nil
 		}
-		select {
-		case <-blocked:
-		case <-from.gone:
-		case <-to.gone:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := limit.await(blocked, from, to); err != nil {
+			return err
 		}
 	}
 }
@@ -138,7 +203,7 @@ func (n *network) cutLinks(links ...link) (heal func()) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for _, l := range links {
-			n.cut[l] += by
+			n.wayAt(l).cut += by
 		}
 		n.changed()
 	}
@@ -151,7 +216,7 @@ func (n *network) pause(name string) (resume func()) {
 	add := func(by int) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
-		n.paused[name] += by
+		n.paused[n.place(name)] += by
 		n.changed()
 	}
 	add(1)
@@ -164,21 +229,9 @@ func (n *network) slowDown(by time.Duration, links ...link) (heal func()) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		for _, l := range links {
-			n.slow[l] = d
+			n.wayAt(l).slow = d
 		}
 	}
 	set(by)
 	return func() { set(0) }
-}
-
-// sleep returns after d, with an error when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -24,13 +24,12 @@ type session struct {
 
 // statement runs one transaction. Errors: postgres.ErrUnavailable, after which it may have been done.
 func (s *session) statement(ctx context.Context, run func(d *database) error) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTime)
-	defer cancel()
-	if err := s.net.hop(ctx, s.ep, s.server); err != nil {
+	limit := within(ctx, statementTime)
+	if err := s.net.carry(limit, s.ep, s.server); err != nil {
 		return postgres.ErrUnavailable
 	}
 	err := s.run(run)
-	if hopped := s.net.hop(ctx, s.server, s.ep); hopped != nil {
+	if hopped := s.net.carry(limit, s.server, s.ep); hopped != nil {
 		return postgres.ErrUnavailable
 	}
 	return err

@@ -49,7 +49,11 @@ func (s *surfer) surf(ctx context.Context) {
 		if s.draw.in(15) {
 			node = pick(s.draw, s.world.nodes) // who asks a regional node itself is promised the same
 		}
-		asked.Go(func() { s.get(ctx, node, page, query) })
+		asked.Add(1)
+		s.world.crew.do(func() {
+			defer asked.Done()
+			s.get(ctx, node, page, query)
+		})
 	}
 }
 
@@ -62,7 +66,11 @@ func (s *surfer) linger(ctx context.Context) {
 	}
 	for sleep(ctx, s.draw.between(0, 200*time.Millisecond)) == nil {
 		node, page := pick(s.draw, s.world.nodes), pick(s.draw, s.world.pages)
-		asked.Go(func() { s.get(s.world.base, node, page, "") })
+		asked.Add(1)
+		s.world.crew.do(func() {
+			defer asked.Done()
+			s.get(s.world.base, node, page, "")
+		})
 	}
 }
 
@@ -83,7 +91,7 @@ func (s *surfer) get(ctx context.Context, edge *node, page *resource, query stri
 		d.Token = token
 		r.header = append(r.header, httpcache.Field{Name: "Tiercache-Min-Epoch", Value: strconv.FormatUint(token, 10)})
 	}
-	answer, err := w.send(ctx, s.ep, to.ep, to.serve, clientTime, r)
+	answer, err := w.send(within(ctx, clientTime), s.ep, to.ep, to.serve, r)
 	if err != nil {
 		return
 	}

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func (w *world) serveOrigin(ctx context.Context, r *request, answer func(int, ht
 	}
 	if err != nil {
 		p := answer(504, httpcache.Fields{{Name: "Cache-Control", Value: "no-store"}}, 0)
-		close(p.parts)
+		p.end(io.EOF)
 		return
 	}
 	fields := page.fields(v)
@@ -83,7 +84,7 @@ func (w *world) serveSite(ctx context.Context, r *request, answer func(int, http
 	}
 	if w.failing.Load() {
 		p := answer(503, httpcache.Fields{{Name: "Cache-Control", Value: "no-store"}}, 0)
-		close(p.parts)
+		p.end(io.EOF)
 		return
 	}
 	fields := page.fields(v)
@@ -117,7 +118,7 @@ func (r *resource) fields(v version) httpcache.Fields {
 func (w *world) sendPage(ctx context.Context, r *request, page *resource, v version, fields httpcache.Fields, within time.Duration, answer func(int, httpcache.Fields, int64) *response) {
 	if r.header.Value("If-None-Match") == fields.Value("ETag") {
 		p := answer(304, fields, 0)
-		close(p.parts)
+		p.end(io.EOF)
 		return
 	}
 	body := page.name + "=" + strconv.Itoa(v.n)
@@ -126,6 +127,6 @@ func (w *world) sendPage(ctx context.Context, r *request, page *resource, v vers
 		return
 	}
 	if p.write([]byte(body[len(body)/2:])) {
-		close(p.parts)
+		p.end(io.EOF)
 	}
 }

@@ -27,62 +27,36 @@ type request struct {
 	header               httpcache.Fields
 }
 
-// response is what came of it: head first, the body in parts.
-type response struct {
-	status int
-	header httpcache.Fields
-	length int64
-	parts  chan []byte   // closed at the end of the body
-	cut    chan struct{} // closed when the body breaks off
-	left   chan struct{} // closed when the client does not read any more
-	leave  sync.Once
-}
-
 // server answers requests that have arrived. It calls answer once, and returns when the body was sent.
 type server func(ctx context.Context, r *request, answer func(status int, header httpcache.Fields, length int64) *response)
 
 // send carries a request to a process and waits for the response's head. Errors wrap those of package proxy.
-func (w *world) send(ctx context.Context, from, to *endpoint, serve server, wait time.Duration, r *request) (*response, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, proxy.ErrTimeout)
-	defer cancel()
-	if err := w.net.hop(ctx, from, to); err != nil {
+func (w *world) send(limit *limit, from, to *endpoint, serve server, r *request) (*response, error) {
+	if err := w.net.carry(limit, from, to); err != nil {
 		return nil, outcome(err)
 	}
-	heads := make(chan *response, 1)
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	go func() {
+	p := &response{}
+	serving, stop := context.WithCancel(context.Background())
+	w.crew.do(func() {
 		defer stop()
-		defer close(heads)
 		serve(serving, r, func(status int, header httpcache.Fields, length int64) *response {
-			p := &response{status: status, header: header, length: length, parts: make(chan []byte), cut: make(chan struct{}), left: make(chan struct{})}
+			p.status, p.header, p.length = status, header, length
 			if w.net.hop(serving, to, from) == nil {
-				heads <- p
+				p.arrive()
 			} else {
-				p.leave.Do(func() { close(p.left) })
+				p.leave()
 			}
 			return p
 		})
-	}()
-	select {
-	case p, ok := <-heads:
-		if !ok {
-			return nil, fmt.Errorf("%w: closed without an answer", proxy.ErrUnreachable)
-		}
-		return p, nil
-	case <-to.gone:
-	case <-from.gone:
-	case <-ctx.Done():
+		p.close()
+	})
+	err := p.head(limit, from, to)
+	if err != nil {
+		stop()
+		p.leave()
+		return nil, outcome(err)
 	}
-	stop()
-	go func() {
-		if p := <-heads; p != nil {
-			p.leave.Do(func() { close(p.left) })
-		}
-	}()
-	if ctx.Err() != nil {
-		return nil, outcome(context.Cause(ctx))
-	}
-	return nil, fmt.Errorf("%w: the connection broke", proxy.ErrUnreachable)
+	return p, nil
 }
 
 // outcome is an error as a client of HTTP has it.
@@ -94,87 +68,6 @@ func outcome(err error) error {
 		return fmt.Errorf("%w: %w", proxy.ErrTimeout, err)
 	}
 	return fmt.Errorf("%w: %w", proxy.ErrUnreachable, err)
-}
-
-// write sends a part of the body; false when nobody reads any more.
-func (p *response) write(part []byte) bool {
-	if len(part) == 0 {
-		return true
-	}
-	select {
-	case p.parts <- part:
-		return true
-	case <-p.left:
-		return false
-	}
-}
-
-// reader is a body as the one who asked reads it.
-type reader struct {
-	response *response
-	from, to *endpoint
-	ctx      context.Context // of the request: its end breaks the body off
-	stall    time.Duration   // for each part
-	left     int64           // of the body; negative when its length is not known
-	rest     []byte
-	err      error // sticky
-}
-
-// body is the body of a response to a request with that method.
-func (p *response) body(ctx context.Context, from, to *endpoint, stall time.Duration, method string) *reader {
-	b := &reader{response: p, from: from, to: to, ctx: ctx, stall: stall, left: p.length}
-	if method == "HEAD" || p.status == 304 || p.status == 204 {
-		b.left = 0
-	}
-	return b
-}
-
-func (b *reader) Read(into []byte) (int, error) {
-	select {
-	case <-b.response.left:
-		return 0, io.ErrClosedPipe
-	default:
-	}
-	if len(b.rest) == 0 && b.err == nil {
-		b.rest, b.err = b.part()
-	}
-	if len(b.rest) == 0 {
-		return 0, b.err
-	}
-	n := copy(into, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
-}
-
-// part is the next part of the body.
-func (b *reader) part() ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(b.ctx, b.stall, proxy.ErrTimeout)
-	defer cancel()
-	select {
-	case part, ok := <-b.response.parts:
-		switch b.left -= int64(len(part)); {
-		case ok:
-			return part, nil
-		case b.left > 0: // shorter than its head says
-			return nil, io.ErrUnexpectedEOF
-		}
-		return nil, io.EOF
-	case <-b.response.cut:
-		return nil, io.ErrUnexpectedEOF
-	case <-b.to.gone:
-		return nil, io.ErrUnexpectedEOF
-	case <-b.from.gone:
-		return nil, errDead
-	case <-b.response.left:
-		return nil, io.ErrClosedPipe
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-func (b *reader) Close() error {
-	b.response.leave.Do(func() { close(b.response.left) })
-	return nil
 }
 
 // call is an exchange at a proxy: proxy.Exchange.
@@ -211,12 +104,11 @@ func (c *call) Reply(status int, fields []byte, body proxy.Payload) {
 	}
 	switch {
 	case c.request.method == "HEAD" || status == 304 || status == 204:
-		close(p.parts)
+		p.end(io.EOF)
 		return
 	case body.Stream == nil:
-		if p.write(bytes.Clone(body.Bytes)) {
-			close(p.parts)
-		}
+		p.write(bytes.Clone(body.Bytes))
+		p.end(io.EOF)
 		return
 	}
 	for {
@@ -227,10 +119,10 @@ func (c *call) Reply(status int, fields []byte, body proxy.Payload) {
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			close(p.parts)
+			p.end(io.EOF)
 			return
 		case err != nil:
-			close(p.cut)
+			p.end(io.ErrUnexpectedEOF)
 			return
 		}
 	}
@@ -252,7 +144,7 @@ type tiers struct {
 }
 
 // wait is a request that waits for a response.
-type wait struct{ end context.CancelCauseFunc }
+type wait struct{ givenUp chan struct{} } // closed when it need not wait any longer
 
 // How much longer a node is waited for than an upstream, and how long the origin is at most, as in package tier.
 const (
@@ -260,15 +152,12 @@ const (
 	originHead = 10 * time.Second
 )
 
-// errGivenUp: the node answers nobody.
-var errGivenUp = errors.New("the node was given up")
-
 func (t *tiers) Fetch(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
 	to := t.from.world.at(addr)
 	if to == nil || !to.ready.Load() {
 		return nil, outcome(errRefused)
 	}
-	response, err := t.fetch(ctx, addr, to.ep, to.serve, limits{head: timeout + tierSlack, stall: timeout + tierSlack}, r)
+	response, err := t.fetch(ctx, addr, to.ep, to.serve, patient{head: timeout + tierSlack, stall: timeout + tierSlack}, r)
 	if err == nil {
 		t.from.world.checkTier(to, r, response)
 	}
@@ -277,24 +166,23 @@ func (t *tiers) Fetch(ctx context.Context, addr string, timeout time.Duration, r
 
 func (t *tiers) FetchOrigin(ctx context.Context, addr string, timeout time.Duration, r *proxy.Request) (*proxy.Response, error) {
 	w := t.from.world
-	return t.fetch(ctx, addr, w.origin, w.atOrigin, limits{head: min(timeout, originHead), stall: timeout}, r)
+	return t.fetch(ctx, addr, w.origin, w.atOrigin, patient{head: min(timeout, originHead), stall: timeout}, r)
 }
 
-func (t *tiers) fetch(ctx context.Context, addr string, to *endpoint, serve server, limit limits, r *proxy.Request) (*proxy.Response, error) {
+func (t *tiers) fetch(ctx context.Context, addr string, to *endpoint, serve server, how patient, r *proxy.Request) (*proxy.Response, error) {
 	header := r.Header.Clone()
 	header.Set(tierField, secret)
 	if r.SafeToRetry() {
 		var end func()
-		limit.givenUp, end = t.wait(addr)
+		how.givenUp, end = t.wait(addr)
 		defer end()
 	}
-	return t.from.exchange(ctx, to, serve, limit, &request{r.Method, r.Host, r.Target, header}, true)
+	return t.from.exchange(ctx, to, serve, how, &request{r.Method, r.Host, r.Target, header}, true)
 }
 
 // wait is closed when the node there is given up before end was called.
-func (t *tiers) wait(addr string) (givenUp context.Context, end func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	w := &wait{cancel}
+func (t *tiers) wait(addr string) (givenUp <-chan struct{}, end func()) {
+	w := &wait{make(chan struct{})}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.waiting == nil {
@@ -304,11 +192,10 @@ func (t *tiers) wait(addr string) (givenUp context.Context, end func()) {
 		t.waiting[addr] = map[*wait]struct{}{}
 	}
 	t.waiting[addr][w] = struct{}{}
-	return ctx, func() {
+	return w.givenUp, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.waiting[addr], w)
-		cancel(nil)
 	}
 }
 
@@ -317,48 +204,45 @@ func (t *tiers) GiveUp(addr string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for w := range t.waiting[addr] {
-		w.end(errGivenUp)
+		close(w.givenUp)
+		delete(t.waiting[addr], w)
 	}
 }
 
-// limits is how long the other side may take: for the head of a response, and for each part of its body. It is none
+// patient is how long the other side may take: for the head of a response, and for each part of its body. It is none
 // when the other side was given up; nil: nobody does that.
-type limits struct {
+type patient struct {
 	head, stall time.Duration
-	givenUp     context.Context
+	givenUp     <-chan struct{}
 }
 
 // exchange sends a request of this process.
-func (p *process) exchange(ctx context.Context, to *endpoint, serve server, limit limits, r *request, fromTier bool) (*proxy.Response, error) {
-	waiting, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	if limit.givenUp != nil {
-		defer context.AfterFunc(limit.givenUp, func() { stop(context.Cause(limit.givenUp)) })()
-	}
-	answer, err := p.world.send(waiting, p.ep, to, serve, limit.head, r)
+func (p *process) exchange(ctx context.Context, to *endpoint, serve server, how patient, r *request, fromTier bool) (*proxy.Response, error) {
+	limit := within(ctx, how.head)
+	limit.givenUp = how.givenUp
+	answer, err := p.world.send(limit, p.ep, to, serve, r)
 	if err != nil {
 		return nil, err
 	}
 	return &proxy.Response{
 		Status: answer.status, Header: answer.header, Length: answer.length, FromTier: fromTier,
-		Body: answer.body(ctx, p.ep, to, limit.stall, r.method),
+		Body: answer.body(ctx, p.ep, to, how.stall, r.method),
 	}, nil
 }
 
 func (t *tiers) Ping(ctx context.Context, addr string, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, proxy.ErrTimeout)
-	defer cancel()
+	limit := within(ctx, timeout)
 	to := t.from.world.at(addr)
 	if to == nil {
 		return outcome(errRefused)
 	}
-	if err := t.from.world.net.hop(ctx, t.from.ep, to.ep); err != nil {
+	if err := t.from.world.net.carry(limit, t.from.ep, to.ep); err != nil {
 		return outcome(err)
 	}
 	if !to.ready.Load() {
 		return outcome(errRefused)
 	}
-	if err := t.from.world.net.hop(ctx, to.ep, t.from.ep); err != nil {
+	if err := t.from.world.net.carry(limit, to.ep, t.from.ep); err != nil {
 		return outcome(err)
 	}
 	return nil
@@ -369,7 +253,7 @@ type foreign struct{ from *process }
 
 func (f *foreign) Fetch(ctx context.Context, service *policy.Match, r *proxy.Request) (*proxy.Response, error) {
 	w := f.from.world
-	return f.from.exchange(ctx, w.site, w.serveSite, limits{head: service.ResponseTimeout(), stall: service.ResponseTimeout()}, &request{r.Method, r.Host, r.Target, r.Header}, false)
+	return f.from.exchange(ctx, w.site, w.serveSite, patient{head: service.ResponseTimeout(), stall: service.ResponseTimeout()}, &request{r.Method, r.Host, r.Target, r.Header}, false)
 }
 
 // upstreams is proxy.Upstream of a regional node: the origin, or the service's site.

@@ -21,7 +21,7 @@ import (
 )
 
 // pollInterval is how often the log is polled: more seldom than in real life, where time costs nothing.
-const pollInterval = 100 * time.Millisecond
+const pollInterval = 250 * time.Millisecond
 
 // world is a fleet and all that it stands on.
 type world struct {
@@ -41,6 +41,7 @@ type world struct {
 	strict   string // the service that is strict
 	record   *record
 
+	crew   crew            // who serves requests, and makes those of clients
 	base   context.Context // of all that runs
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -102,6 +103,7 @@ func newWorld(seed uint64, flaws flaws) *world {
 	}
 	w.nats, w.atOrigin = newBroker(w.net), w.serveOrigin
 	w.base, w.cancel = context.WithCancel(context.Background())
+	context.AfterFunc(w.base, func() { w.nats.mail.end(); w.crew.end() })
 	draw := newChance(seed, "world")
 	w.strict = pick(draw, []string{"site", "own", "lag"})
 	for _, name := range []string{"control-1", "control-2"} {

@@ -65,7 +65,7 @@ func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	if r.join && f.disk != nil {
 		request.Replaces = f.disk.Before()
 	}
-	payload, err := json.Marshal(request)
+	payload, err := request.AppendJSON(nil)
 	if err != nil {
 		r.err = err
 		return

@@ -3,7 +3,6 @@ package follower
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -141,8 +140,8 @@ func (c *controlHTTP) do(ctx context.Context, method, path string, payload []byt
 
 // decodeRenewReply reads an answer to the request with that nonce.
 func decodeRenewReply(b []byte, nonce string) (controllog.RenewReply, error) {
-	var r controllog.RenewReply
-	if err := json.Unmarshal(b, &r); err != nil {
+	r, err := controllog.DecodeRenewReply(b)
+	if err != nil {
 		return r, fmt.Errorf("answer to a renewal: %w", err)
 	}
 	if r.Nonce != nonce {

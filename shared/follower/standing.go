@@ -2,7 +2,6 @@ package follower
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -31,10 +30,11 @@ func (l *loop) report(now time.Time) {
 	f := l.f
 	applied, chain := f.replica.At()
 	l.lastReport = now
-	payload, err := json.Marshal(controllog.Renew{
+	said := controllog.Renew{
 		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
 		Applied: applied, Chain: chain, Instance: f.instance, Report: true,
-	})
+	}
+	payload, err := said.AppendJSON(nil)
 	if err == nil && f.bus.Report(f.cfg.Tier, f.cfg.Node, payload) == nil {
 		l.reported = applied
 		f.stats.Reports.Add(1)

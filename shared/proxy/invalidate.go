@@ -3,6 +3,7 @@ package proxy
 import (
 	"encoding/binary"
 	"net/url"
+	"sync"
 	"sync/atomic"
 
 	"tiercache/shared/cachekey"
@@ -11,12 +12,17 @@ import (
 
 // forgotten counts what unsafe methods have removed, by URIs: a response that was asked for before and comes after is
 // not stored. URIs share counters, 128 KiB of them, which costs a response that is not stored now and then: where two
-// unsafe requests for URIs of one counter are under way at once.
-type forgotten [1 << 14]atomic.Uint64
+// unsafe requests for URIs of one counter are under way at once. They are made for the first request that is passed on:
+// nodes of a site that is only read never see one.
+type forgotten struct {
+	made     sync.Once
+	counters *[1 << 14]atomic.Uint64
+}
 
 func (f *forgotten) of(host, target string) *atomic.Uint64 {
+	f.made.Do(func() { f.counters = new([1 << 14]atomic.Uint64) })
 	digest := cachekey.Digest([]byte(host + target))
-	return &f[int(binary.BigEndian.Uint16(digest[:]))%len(f)]
+	return &f.counters[int(binary.BigEndian.Uint16(digest[:]))%len(f.counters)]
 }
 
 // invalidate removes what the response to an unsafe method makes invalid (RFC 9111, 4.4) on this node, before the
