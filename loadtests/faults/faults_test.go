@@ -62,6 +62,7 @@ func noticed() map[string]string {
 	const stores, links = "redis-flush,delay,kill-edge,redis-old-dump,redis-failover", "cut-control,stop-edge,clock-node,cut-off,stop-control"
 	return map[string]string{
 		"stamp of the start of a fill, not of its end":         stores,
+		"a successor flight for who must not miss a purge":     "redis-flush,delay",
 		"no store of what a purge has overtaken":               stores,
 		"a tier's answer is checked by the node's own index":   stores,
 		"scopes do not depend on the policy":                   stores,

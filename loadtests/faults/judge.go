@@ -21,6 +21,7 @@ type evidence struct {
 	history *history.History
 	log     map[string]uint64 // epochs at the end, by id without the number of the part
 	bodies  map[string]bool   // "page=version" that the origin has at the end
+	invoked map[*history.Write]time.Time
 	found   []string
 }
 
@@ -31,7 +32,7 @@ func moment(ns int64) time.Time { return epochStart().Add(time.Duration(ns)) }
 
 // Judge judges the history in the evidence of a run.
 func Judge(cfg *Config) (*Report, error) {
-	e := &evidence{pages: map[string]*history.Page{}, log: map[string]uint64{}, bodies: map[string]bool{}}
+	e := &evidence{pages: map[string]*history.Page{}, log: map[string]uint64{}, bodies: map[string]bool{}, invoked: map[*history.Write]time.Time{}}
 	for _, p := range pages() {
 		e.pages[p.Name] = p
 	}
@@ -150,6 +151,7 @@ func (e *evidence) takeWrite(l *line) {
 		w.Completed = moment(l.Completed)
 	}
 	e.history.Writes = append(e.history.Writes, w)
+	e.invoked[w] = moment(l.Start)
 }
 
 func (e *evidence) takePurge(l *line) {
@@ -164,10 +166,12 @@ func (e *evidence) takePurge(l *line) {
 		w.Completed = moment(l.Completed)
 	}
 	e.history.Writes = append(e.history.Writes, w)
+	e.invoked[w] = moment(l.Start)
 }
 
 // findLost finds what a restore took back: what was committed before it and is not there at the end. Without one, nothing
-// may be lost; and what was rolled back may not be there.
+// may be lost; and what was rolled back may not be there. A commit comes before its answer: one that waited for receipts may
+// have been taken back by then.
 func (e *evidence) findLost() {
 	for _, w := range e.history.Writes {
 		_, object := w.Floors[strings.Split(w.ID, "=")[0]]
@@ -179,7 +183,7 @@ func (e *evidence) findLost() {
 		case w.RolledBack && there:
 			e.violation("G1: %s was rolled back and is in the log", w.ID)
 		case w.RolledBack || there:
-		case e.lossAfter(w.Committed):
+		case e.lossAfter(e.invoked[w]):
 			w.Lost = true
 		default:
 			e.violation("G1: %s was committed at %v and is not there", w.ID, w.Committed.Sub(epochStart()))

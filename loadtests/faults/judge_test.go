@@ -68,6 +68,8 @@ func TestJudge_FindsWhatIsBroken(t *testing.T) {
 		"never written":                  {story(saw("reader", "", 7, 3*second, 4*second, 15)), "G1"},
 		"committed and gone":             {story(second2), "G1"},
 		"committed and gone, a restore":  {story(second2, line{Op: opLoss, Start: 4 * second, End: 5 * second}), ""},
+		"told when it was gone already":  {story(second2, line{Op: opLoss, Start: 2*second + second/2, End: 5 * second}), ""},
+		"committed and gone, later":      {story(line{Op: opLoss, Start: 3 * second / 2, End: 5 * second}, second2), "G1"},
 		"rolled back and in the log":     {story(rolledBack, line{Op: opLog, ID: "x/0", Epoch: 9, Kind: "purge"}), "G1"},
 		"a traveller goes back":          {story(second2, there, saw("t", "t", 2, 3*second, 4*second, 15), saw("t", "t", 1, 4*second+1, 5*second, 15)), "G5"},
 		"a shared jar goes back":         {story(second2, there, saw("a", "jar-1", 2, 2*second+1, 2*second+2, 15), saw("b", "jar-1", 1, 2*second+3, 2*second+4, 15)), "register"},
