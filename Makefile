@@ -59,6 +59,10 @@ test-faults-switches: deps-faults ## the same, 30 seconds each, with one mechani
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)
 
+.PHONY: fleet
+fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 minutes: tables and a plot in results/
+	go run ./loadtests/fleet/run $(ARGS)
+
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector
 	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)

@@ -53,7 +53,7 @@ func vendors() []vendor {
 		{library: "github.com/nats-io/nats.go", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nkeys", homes: []string{"shared/bus"}},
 		{library: "github.com/nats-io/nats-server", homes: []string{"shared/bus/natsd"}},
-		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "docs/examples/shop", "loadtests/sequencing", "loadtests/faults"}, tests: []string{"shared/platform"}},
+		{library: "github.com/jackc/pgx", homes: []string{"origin/postgres", "control/postgres", "shared/schema", "shared/testkit", "docs/examples/shop", "loadtests/sequencing", "loadtests/faults", "loadtests/fleet"}, tests: []string{"shared/platform"}},
 		{library: "github.com/jackc/puddle", homes: []string{"origin/postgres", "control/postgres"}}, // for the errors of pgx's pool
 		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
