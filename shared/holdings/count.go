@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// minCounted is how many values are looked at in any case: those of a small store all are.
-	minCounted = 50_000
+	// countAll is Config.CountAll unless it is set.
+	countAll = 50_000
 	// wanted is the error, as a part of what it is the error of, that is good enough to stop at. Below it what is said
 	// is within a tenth.
 	wanted = 0.05
@@ -34,7 +34,7 @@ func (h *Holdings) count(ctx context.Context, q *CountQuestion) (*Count, error) 
 		return nil, err
 	}
 	limit := min(time.Duration(q.Micros)*time.Microsecond, MaxCountTime)
-	s := sample{named: make(map[object.Scope]struct{}, len(scopes)), all: q.All, end: time.Now().Add(limit), of: total}
+	s := sample{least: h.cfg.CountAll, named: make(map[object.Scope]struct{}, len(scopes)), all: q.All, end: time.Now().Add(limit), of: total}
 	for _, scope := range scopes {
 		s.named[scope] = struct{}{}
 	}
@@ -52,6 +52,7 @@ func (h *Holdings) count(ctx context.Context, q *CountQuestion) (*Count, error) 
 
 // sample is what a count has seen so far.
 type sample struct {
+	least int // values to look at in any case
 	named map[object.Scope]struct{}
 	all   bool
 	end   time.Time
@@ -101,7 +102,7 @@ func (s *sample) enough() bool {
 	if !time.Now().Before(s.end) {
 		return true
 	}
-	if s.seen < minCounted {
+	if s.seen < s.least {
 		return false
 	}
 	e := s.estimate()

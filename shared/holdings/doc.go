@@ -8,5 +8,5 @@
 // It refuses to be in the way of requests: a walk counts as no lookup, few run at a time, each goes only as fast as its
 // pages are asked for, and a count ends in time. It decides nothing about what it finds.
 //
-// Start reading at Holdings.answer.
+// Start reading at Holdings.Answer.
 package holdings

@@ -34,7 +34,12 @@ type Bus interface {
 }
 
 // Config says which node it is.
-type Config struct{ Tier, Node string }
+type Config struct {
+	Tier, Node string
+	// CountAll: a store of up to so many values is looked at as a whole for a count; of a larger one what says enough.
+	// 0: 50,000.
+	CountAll int
+}
 
 // Deps are what Holdings works with.
 type Deps struct {
@@ -55,6 +60,9 @@ type Holdings struct {
 
 // New returns what answers; Run makes it listen.
 func New(cfg Config, deps Deps) *Holdings {
+	if cfg.CountAll == 0 {
+		cfg.CountAll = countAll
+	}
 	h := &Holdings{cfg: cfg, deps: deps, slots: make(chan struct{}, maxAsked)}
 	h.services.Store(&map[string]*policy.Match{})
 	return h
@@ -118,10 +126,11 @@ func (h *Holdings) heard(ctx context.Context, payload []byte) Answer {
 	if err := json.Unmarshal(payload, &q); err != nil {
 		return Answer{Problem: "the question cannot be read"}
 	}
-	return h.answer(ctx, &q)
+	return h.Answer(ctx, &q)
 }
 
-func (h *Holdings) answer(ctx context.Context, q *Question) Answer {
+// Answer answers a question.
+func (h *Holdings) Answer(ctx context.Context, q *Question) Answer {
 	var a Answer
 	var err error
 	switch {
