@@ -26,7 +26,9 @@ type script struct {
 	asked    []string // what was asked, in order
 }
 
-func (s *script) Fleet(context.Context) (client.Fleet, error) { return client.Fleet{Nodes: s.nodes}, nil }
+func (s *script) Fleet(context.Context) (client.Fleet, error) {
+	return client.Fleet{Nodes: s.nodes}, nil
+}
 
 func (s *script) Entries(_ context.Context, node string, r client.EntriesRequest) (client.EntryPage, error) {
 	s.asked = append(s.asked, "page")

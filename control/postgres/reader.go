@@ -16,6 +16,9 @@ import (
 // from outside. Its user needs to read tiercache.log and tiercache.state, and no more. It is safe for concurrent use.
 type Reader struct{ pool *pgxpool.Pool }
 
+// patientTimeout bounds a read that nobody waits for.
+const patientTimeout = 30 * time.Second
+
 // OpenReader returns a reader of the database at url. It does not connect. The caller closes it.
 func OpenReader(ctx context.Context, url string) (*Reader, error) {
 	cfg, err := Config{URL: url}.withDefaults().pool()
@@ -23,7 +26,9 @@ func OpenReader(ctx context.Context, url string) (*Reader, error) {
 		return nil, err
 	}
 	cfg.MaxConns = 2
-	schema.SetSession(cfg.ConnConfig, map[string]string{"application_name": "tiercache-audit", "default_transaction_read_only": "on"})
+	schema.SetSession(cfg.ConnConfig, map[string]string{
+		"application_name": "tiercache-audit", "default_transaction_read_only": "on", "statement_timeout": "30s",
+	})
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ type Settled struct {
 // Settled is what the log has behind an epoch, as far as it was numbered at least age ago by PostgreSQL's clock, up to
 // 1000 entries. Errors: ErrUnavailable.
 func (r *Reader) Settled(ctx context.Context, after uint64, age time.Duration) (s Settled, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patientTimeout)
 	defer cancel()
 	rows, err := r.pool.Query(ctx, `SELECT statement_timestamp(), s.compacted, e.epoch, e.prev, e.at, e.id, e.kind, e.body
 		FROM tiercache.state s LEFT JOIN LATERAL (

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,6 +17,9 @@ import (
 // concurrent use.
 type Reader struct{ pool *pgxpool.Pool }
 
+// patientTimeout bounds a read that nobody waits for.
+const patientTimeout = 30 * time.Second
+
 // OpenReader returns a reader of the database at url. It does not connect. The caller closes it.
 func OpenReader(ctx context.Context, url string) (*Reader, error) {
 	cfg, err := Config{URL: url}.withDefaults().pool()
@@ -23,7 +27,9 @@ func OpenReader(ctx context.Context, url string) (*Reader, error) {
 		return nil, err
 	}
 	cfg.MaxConns = 2
-	schema.SetSession(cfg.ConnConfig, map[string]string{"application_name": "tiercache-audit", "default_transaction_read_only": "on"})
+	schema.SetSession(cfg.ConnConfig, map[string]string{
+		"application_name": "tiercache-audit", "default_transaction_read_only": "on", "statement_timeout": "30s",
+	})
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -36,7 +42,7 @@ func (r *Reader) Close() { r.pool.Close() }
 
 // Installed reports whether there is an origin's schema. Errors: origin.ErrUnavailable.
 func (r *Reader) Installed(ctx context.Context) (there bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patientTimeout)
 	defer cancel()
 	err = r.pool.QueryRow(ctx, `SELECT to_regclass('origin.versions') IS NOT NULL`).Scan(&there)
 	return there, classify(err)
@@ -51,7 +57,7 @@ func (r *Reader) Recent(ctx context.Context, of []origin.Address) (map[origin.Ad
 	for i, a := range of {
 		hosts[i], paths[i] = a.Host, a.Path
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout) // many lookups at once
+	ctx, cancel := context.WithTimeout(ctx, patientTimeout)
 	defer cancel()
 	rows, err := r.pool.Query(ctx, `SELECT x.* FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS a (host, path)) AS a
 		CROSS JOIN LATERAL (SELECT `+versionColumns+versionFrom+`
