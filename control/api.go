@@ -30,6 +30,7 @@ func (c *Control) handler() http.Handler {
 	mux := http.NewServeMux()
 	api := humago.New(mux, c.openAPI())
 	c.registerFleet(api)
+	c.registerEntries(api)
 	c.registerVersion(api)
 	c.registerPurges(api)
 	c.registerServices(api)

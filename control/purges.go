@@ -62,7 +62,8 @@ func (c *Control) createPurge(ctx context.Context, in *createPurgeInput) (*purge
 		return nil, err
 	}
 	if in.Body.DryRun {
-		return replyPurge(client.Purge{State: client.StateDryRun, Mode: plan.mode.String(), Scopes: plan.scopes(), Nodes: []client.Receipt{}}), nil
+		purge, err := c.dryRun(ctx, plan, wait)
+		return replyPurge(purge), c.fault(ctx, err)
 	}
 	if !c.purges.reserve() {
 		busy := huma.Error503ServiceUnavailable("too many purges are in progress: try again")

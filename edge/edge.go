@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tiercache/edge/l1"
 	"tiercache/edge/peers"
@@ -54,8 +55,12 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	held, err := n.Holdings(log, cache, services)
+	if err != nil {
+		return nil, err
+	}
 	if log != nil {
-		n.Services(log, p.SetPolicy)
+		n.Services(log, func(set *policy.Set) { p.SetPolicy(set); held.SetPolicy(set) })
 	}
 	if err := observe(n.Telemetry.Meter(), p, cache, upstream); err != nil {
 		return nil, err
@@ -64,16 +69,22 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout}, listener.Traced(n.Telemetry, Tier, believe, p.Serve), n.Log)
 	return []runner.Part{
 		follow,
+		{Name: "holdings", Run: held.Run},
 		{Name: "peers", Run: upstream.Run},
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
-			ready()
-			<-ctx.Done()
-			p.Drain(cfg.DrainTimeout)
-			purges.Drain(cfg.DrainTimeout)
-			tiers.Close()
-			foreigners.Close()
-			return nil
+			return drain(ctx, ready, cfg.DrainTimeout, p, purges, tiers, foreigners)
 		}},
 		{Name: "listener", Run: front.Run},
 	}, nil
+}
+
+// drain waits for what requests have begun, when ctx ends.
+func drain(ctx context.Context, ready func(), limit time.Duration, p *proxy.Proxy, purges *purger.Purger, tiers *tier.Client, foreigners *foreign.Client) error {
+	ready()
+	<-ctx.Done()
+	p.Drain(limit)
+	purges.Drain(limit)
+	tiers.Close()
+	foreigners.Close()
+	return nil
 }

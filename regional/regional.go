@@ -3,6 +3,7 @@ package regional
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tiercache/regional/l2"
 	"tiercache/regional/l2/redis"
@@ -53,8 +54,12 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	if err != nil {
 		return nil, err
 	}
+	held, err := n.Holdings(log, breaker, services)
+	if err != nil {
+		return nil, err
+	}
 	if log != nil {
-		n.Services(log, p.SetPolicy)
+		n.Services(log, func(set *policy.Set) { p.SetPolicy(set); held.SetPolicy(set) })
 	}
 	if err := observe(n.Telemetry.Meter(), p, breaker); err != nil {
 		return nil, err
@@ -62,17 +67,23 @@ func Build(n *node.Node, cfg Config) ([]runner.Part, error) {
 	front := listener.New(listener.Config{Addr: cfg.Listen, DrainTimeout: cfg.DrainTimeout, FromTiers: true}, listener.Traced(n.Telemetry, Tier, p.BelievesTrace, p.Serve), n.Log)
 	return []runner.Part{
 		follow,
+		{Name: "holdings", Run: held.Run},
 		{Name: "l2", Run: func(ctx context.Context, ready func()) error { return runL2(ctx, ready, n, store, breaker) }},
 		{Name: "fills", Run: func(ctx context.Context, ready func()) error {
-			ready()
-			<-ctx.Done()
-			p.Drain(cfg.DrainTimeout)
-			purges.Drain(cfg.DrainTimeout)
-			upstream.close()
-			return nil
+			return drain(ctx, ready, cfg.DrainTimeout, p, purges, upstream)
 		}},
 		{Name: "listener", Run: front.Run},
 	}, nil
+}
+
+// drain waits for what requests have begun, when ctx ends.
+func drain(ctx context.Context, ready func(), limit time.Duration, p *proxy.Proxy, purges *purger.Purger, to *upstreams) error {
+	ready()
+	<-ctx.Done()
+	p.Drain(limit)
+	purges.Drain(limit)
+	to.close()
+	return nil
 }
 
 func openRedis(cfg Config) (*redis.Store, error) {

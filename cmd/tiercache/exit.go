@@ -10,6 +10,8 @@ import (
 const (
 	exitUsage   = 2 // the command line is wrong
 	exitPending = 3 // done, but not every node is ready, or has applied it
+	// an audit has found something
+	exitViolations = 4
 )
 
 // badSettings marks an error that a node would end with at each start until its settings are changed.

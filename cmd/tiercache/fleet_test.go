@@ -135,7 +135,7 @@ func TestPurge_ExitStatusAndReceipts(t *testing.T) {
 	c.join("edge-1")
 	c.fails(exitPending, "pending   edge-1", "purge", "--tag", "a", "--wait", "--timeout", "2s")
 	out := c.must("purge", "--url", "http://h.example/x", "--soft", "--wait", "--timeout", "20s") // it is fenced meanwhile
-	if !regexp.MustCompile(`(?m)^  fenced    edge-1 +edge +r1 +\d+ ms$`).MatchString(out) {
+	if !regexp.MustCompile(`(?m)^  fenced    edge-1 +edge +r1 +\d+ ms, last heard [0-9:.]+$`).MatchString(out) {
 		t.Errorf("printed %q", out)
 	}
 	var list client.Purges

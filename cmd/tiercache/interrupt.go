@@ -69,6 +69,15 @@ func interruptible(parent context.Context) (context.Context, func()) {
 	}
 }
 
+// interrupted is the signal that has ended a context, as an error; nil when none has.
+func interrupted(ctx context.Context) error {
+	var by *interruptedError
+	if !errors.As(context.Cause(ctx), &by) {
+		return nil
+	}
+	return by
+}
+
 // interruption gives an error its exit status when it came of a signal.
 func interruption(ctx context.Context, err error) error {
 	var by *interruptedError

@@ -57,6 +57,7 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newTokenCommand())
 	root.AddCommand(newEventsCommand())
 	root.AddCommand(newActivityCommand())
+	root.AddCommand(newAuditCommand())
 	root.AddCommand(newVersionCommand())
 	root.InitDefaultCompletionCmd() // now, so that it is refused what the other groups are
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,43 @@ func newPurgeGet(access *controlAccess) *cobra.Command {
 			return err
 		},
 	}
+}
+
+func newPurgeWait(access *controlAccess) *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "wait ID",
+		Short: "Wait until each node has applied a purge or is fenced",
+		Long: "Wait until each node has applied a purge or is fenced, and show the receipts as they come. Ctrl-C ends the waiting and\n" +
+			"not the purge.\nExit status: 0 it is complete, 3 some node is pending, or control was away when asked, 1 an error, 2 a wrong command line.",
+		Args: wantArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := access.client()
+			if err != nil {
+				return err
+			}
+			ctx, cancel := within(cmd.Context(), timeout)
+			defer cancel()
+			purge, err := c.Purge(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			f := follower{client: c, view: silentView{}}
+			if access.output == "table" {
+				f.view = newPurgeView(cmd.OutOrStdout())
+			}
+			purge, err = f.follow(ctx, purge)
+			if err == nil && access.output != "table" {
+				err = access.print(cmd.OutOrStdout(), purge, nil)
+			}
+			if err == nil && purge.State == client.StatePending {
+				return &exitError{code: exitPending, err: errPurgePending}
+			}
+			return err
+		},
+	}
+	bindTimeout(cmd.Flags(), &timeout, "how long to wait")
+	return cmd
 }
 
 func newPurgeList(access *controlAccess) *cobra.Command {

@@ -28,8 +28,8 @@ type PurgeRequest struct {
 
 	Service string `json:"service,omitempty" doc:"Limits tags to this service"`
 	Mode    string `json:"mode,omitempty" doc:"hard (the default): never served again; soft: revalidated first" enum:"hard,soft"`
-	DryRun  bool   `json:"dry_run,omitempty" doc:"Check the request and tell what it names; purge nothing"`
-	Wait    string `json:"wait,omitempty" doc:"How long to wait for the receipts of all nodes, such as 2s; at most 60s"`
+	DryRun  bool   `json:"dry_run,omitempty" doc:"Check the request and tell what it would concern on each node; purge nothing"`
+	Wait    string `json:"wait,omitempty" doc:"How long to wait for the receipts of all nodes, such as 2s; at most 60s. Of a dry run how long nodes may look, 5s if absent"`
 }
 
 // Purge is a purge with its receipts.
@@ -45,6 +45,27 @@ type Purge struct {
 	Mode    string        `json:"mode,omitempty"`
 	Scopes  int           `json:"scopes,omitempty" doc:"How many things it names"`
 	Request *PurgeRequest `json:"request,omitempty" doc:"What was asked; absent where it was long"`
+
+	Estimates []Estimate `json:"estimates,omitempty" doc:"Of a dry run: what each node holds of what is named"`
+}
+
+// Estimate is what one node holds of what a purge names, and a purge has not killed already. Nodes that share a store
+// each tell of all of it.
+type Estimate struct {
+	Node   string `json:"node"`
+	Tier   string `json:"tier"`
+	Region string `json:"region"`
+
+	Objects      int64 `json:"objects" doc:"Stored responses"`
+	ObjectsError int64 `json:"objects_error" doc:"How far off that may be, either way, with 95 % confidence; 0 where it is exact"`
+	Bytes        int64 `json:"bytes" doc:"Of their heads and bodies"`
+	BytesError   int64 `json:"bytes_error" doc:"How far off that may be, either way, with 95 % confidence; 0 where it is exact"`
+
+	Exact bool `json:"exact" doc:"All that the node holds was looked at"`
+	Seen  int  `json:"seen" doc:"Values that were looked at"`
+	Of    int  `json:"of" doc:"Values in the store"`
+
+	Problem string `json:"problem,omitempty" doc:"Why nothing is known of this node"`
 }
 
 // Receipt is what one node made of an entry of the control log.
@@ -54,6 +75,8 @@ type Receipt struct {
 	Region string `json:"region"`
 	State  string `json:"state" enum:"applied,pending,fenced"`
 	MS     int64  `json:"ms" doc:"Milliseconds until control knew: from the request where this control node took it, else from when it first saw the entry in the log, which is a few milliseconds after its commit unless it was away. 0 while pending"`
+
+	Heard time.Time `json:"heard,omitzero" doc:"Of a node that has not applied it: when control heard it last; absent where it has not since it started"`
 }
 
 // Receipts are those of all members for one epoch: the reply of GET /v1/node/receipts.

@@ -135,6 +135,11 @@ func (w *Watch) Receipts() client.Receipts {
 		}
 	}
 	r := client.Receipts{Epoch: w.epoch, State: client.StateComplete, Nodes: slices.Clone(w.nodes)}
+	for i := range r.Nodes {
+		if m := t.mu.members[r.Nodes[i].Node]; m != nil && r.Nodes[i].State != client.StateApplied {
+			r.Nodes[i].Heard = m.renewed.Round(0) // by the wall clock: others read it
+		}
+	}
 	if w.pending > 0 {
 		r.State = client.StatePending
 	}

@@ -26,7 +26,7 @@ func newCache(t testing.TB, size int64) *Cache {
 }
 
 func TestCache_Contract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) object.Store { return newCache(t, MinSize) })
+	storetest.Run(t, func(t *testing.T) object.Store { return newCache(t, MinSize) }, storetest.Walks())
 }
 
 func TestCache_HasNoGoroutine(t *testing.T) {

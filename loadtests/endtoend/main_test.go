@@ -44,8 +44,9 @@ func run(m *testing.M) (status int) {
 
 // build makes the program as `make build` does: static and without the race detector, whose memory and
 // time would be measured instead of the program's.
-func build(path string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", path, "tiercache/cmd/tiercache")
+func build(path string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-ldflags", "-s -w -X main.version=" + version, "-o", path}, flags...)
+	cmd := exec.Command("go", append(args, "tiercache/cmd/tiercache")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()

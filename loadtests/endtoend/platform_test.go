@@ -1,6 +1,7 @@
 package endtoend
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -41,6 +42,8 @@ type up struct {
 	offset  int
 	flags   []string
 	environ []string
+	// program is what runs it, in place of the program under test; empty: that.
+	program string
 	process *process
 }
 
@@ -80,7 +83,7 @@ func (u *up) start(t *testing.T) time.Duration {
 func (u *up) launch(t *testing.T) {
 	t.Helper()
 	args := append([]string{"up", "--data-dir", u.dir, "--port-offset", strconv.Itoa(u.offset)}, u.flags...)
-	u.process = launch(t, environment(u.environ...), program, args...)
+	u.process = launch(t, environment(u.environ...), cmp.Or(u.program, program), args...)
 }
 
 // stop ends the platform as Ctrl-C does.

@@ -89,7 +89,7 @@ func newBreaker() (*l2.Breaker, *patient, *changes) {
 func TestBreaker_Contract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) object.Store {
 		return l2.NewBreaker(&storetest.Memory{}, l2.BreakerConfig{})
-	})
+	}, storetest.Walks())
 }
 
 func TestBreaker_OpensAfterFailuresInARow(t *testing.T) {
@@ -288,6 +288,36 @@ func TestBreaker_RunRecoversWithoutRequests(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestBreaker_Walk: a walk counts as no lookup, and is not begun while the store is not available.
+func TestBreaker_Walk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, store, _ := newBreaker()
+		if err := b.Store(t.Context(), key, []byte("v"), 0); err != nil {
+			t.Fatal(err)
+		}
+		for item, err := range b.Walk(t.Context()) {
+			if err != nil || item.Key != key {
+				t.Fatalf("%q, %v", item.Key, err)
+			}
+		}
+		if s := b.Stats(); s.Hits+s.Misses > 0 {
+			t.Errorf("a walk counts as lookups: %+v", s)
+		}
+		store.failWith(errDown)
+		for range 5 {
+			wantLookup(t, b, errDown)
+		}
+		for _, err := range b.Walk(t.Context()) {
+			if !errors.Is(err, l2.ErrUnavailable) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if _, err := b.Values(t.Context()); !errors.Is(err, l2.ErrUnavailable) {
+			t.Errorf("got %v", err)
 		}
 	})
 }

@@ -195,3 +195,33 @@ func TestRequest_WithoutAConnectionFailsAtOnce(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAsk_IsAnsweredByTheNodeThatIsMeant: nodes may answer control, and only what it has asked.
+func TestAsk_IsAnsweredByTheNodeThatIsMeant(t *testing.T) {
+	for _, tier := range []string{"edge", "regional"} {
+		control, one, dial := pair(t, tier)
+		other := dial(tier)
+		for node, b := range map[string]*bus.Bus{"one": one, "other": other} {
+			stop, err := b.ServeAsk(tier, node, func(payload []byte, reply func([]byte)) {
+				go reply([]byte(node + " " + string(payload)))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(stop)
+		}
+		settled(t, one, other)
+		for _, node := range []string{"one", "other", "one"} {
+			got, err := control.Ask(t.Context(), tier, node, []byte("question"))
+			if err != nil || string(got) != node+" question" {
+				t.Errorf("%s %s: got %q, %v", tier, node, got, err)
+			}
+		}
+		if _, err := control.Ask(t.Context(), tier, "nobody", nil); !errors.Is(err, bus.ErrNobody) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := control.Ask(t.Context(), tier, "*", nil); !errors.Is(err, bus.ErrName) {
+			t.Errorf("got %v", err)
+		}
+	}
+}

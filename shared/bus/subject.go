@@ -23,6 +23,9 @@ const (
 	// FetchRoot is followed by the tier that asks for entries that it missed; one control node answers.
 	FetchRoot = Root + "v1.fetch."
 
+	// AskRoot is followed by tier and node: what control asks a node, which alone answers.
+	AskRoot = Root + "v1.ask."
+
 	// inboxPrefix is followed by the role: one role cannot read another's replies.
 	inboxPrefix = "_INBOX."
 

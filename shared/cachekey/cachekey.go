@@ -1,12 +1,13 @@
 // Package cachekey builds the keys under which responses are stored.
 //
-// It owns two byte encodings and one digest:
+// It owns three byte encodings and one digest:
 //
 //   - [Append] encodes the primary key of a request: which service it belongs
 //     to, the fingerprint of the rules that shaped it, and its URI;
 //   - [AppendVariant] encodes the key of one variant of it, selected by the
 //     request fields that the stored response named in Vary (RFC 9111, 4.1);
-//   - [Digest] shortens either to the 16 bytes by which stores address entries.
+//   - [AppendPart] encodes the key of a part of a body;
+//   - [Digest] shortens any of them to the 16 bytes by which stores address entries.
 //
 // Each part is preceded by its length and each encoding by its own tag, so two
 // different requests never give the same bytes, whatever the parts contain. A
@@ -17,7 +18,7 @@
 // The package refuses to normalise. Host case, default ports, the order of query
 // parameters and the names that select a variant are decided by policy before a
 // key is made; here bytes are taken as they come. It has no I/O, no clock and
-// no state. Start reading at [Append].
+// no state. [Parse] reads a key again. Start reading at [Append].
 package cachekey
 
 import "encoding/binary"
@@ -28,6 +29,7 @@ import "encoding/binary"
 const (
 	tagPrimary = "tck1P"
 	tagVariant = "tck1V"
+	tagPart    = "tck1R"
 )
 
 // Parts is what a primary key is made of. Parts are taken byte for byte.

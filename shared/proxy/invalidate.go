@@ -78,7 +78,7 @@ func (p *Proxy) forget(r *request, target string) {
 		p.flights.Void(string(key))
 		digest := cachekey.Digest(key)
 		p.discard(r.ctx, string(digest[:]))
-		digest = cachekey.Digest(partKey(nil, key))
+		digest = cachekey.Digest(cachekey.AppendPart(nil, key))
 		p.discard(r.ctx, string(digest[:]))
 	}
 }

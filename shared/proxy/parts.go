@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 
+	"tiercache/shared/cachekey"
 	"tiercache/shared/httpcache"
 	"tiercache/shared/object"
 )
@@ -11,16 +12,11 @@ import (
 // could be gigabytes. It goes to the upstream as it is, and the part that comes back is kept beside where the whole
 // would be, one a URL, for requests that lie within it (RFC 9111, 3.3). Parts are never joined.
 
-// partKey appends the key of the part that is kept for a primary key.
-func partKey(dst, primary []byte) []byte {
-	return append(append(dst, "tck1R"...), primary...)
-}
-
 // servePart answers from the part that is kept, or asks the upstream for the one that the client wants.
 func (p *Proxy) servePart(r *request, fwd httpcache.FwdReason) {
 	r.asReceived()
 	primary := r.key[:r.primary]
-	r.setSuffix(partKey(nil, primary))
+	r.setSuffix(cachekey.AppendPart(nil, primary))
 	if p.find(r) != object.KindResponse || !p.sendPart(r) {
 		p.passUnlessCached(r, fwd)
 	}
@@ -74,5 +70,5 @@ func (p *Proxy) storePart(r *request, res *result) {
 	if httpcache.Storable(&r.parsed, &as, response.Header, &r.rules) != httpcache.ReasonNone || why != httpcache.ReasonNone {
 		return
 	}
-	p.storeRead(r, res, partKey(nil, r.key[:r.primary]), scopes, 0)
+	p.storeRead(r, res, cachekey.AppendPart(nil, r.key[:r.primary]), scopes, 0)
 }

@@ -22,13 +22,13 @@ var ctx = context.Background()
 
 func TestStore_ContractSingle(t *testing.T) {
 	server := testkit.Redis(t)
-	storetest.Run(t, func(t *testing.T) object.Store { return open(t, nil, server.Addr) }, storetest.HonoursTTL())
+	storetest.Run(t, func(t *testing.T) object.Store { return open(t, nil, server.Addr) }, storetest.HonoursTTL(), storetest.Walks())
 }
 
 func TestStore_Cluster(t *testing.T) {
 	addrs := startCluster(t)
 	t.Run("Contract", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) object.Store { return open(t, nil, addrs...) }, storetest.HonoursTTL())
+		storetest.Run(t, func(t *testing.T) object.Store { return open(t, nil, addrs...) }, storetest.HonoursTTL(), storetest.Walks())
 	})
 	t.Run("KeysAreSpread", func(t *testing.T) { keysAreSpread(t, addrs) })
 	t.Run("Check", func(t *testing.T) {

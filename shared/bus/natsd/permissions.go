@@ -1,6 +1,8 @@
 package natsd
 
 import (
+	"time"
+
 	"github.com/nats-io/nats-server/v2/server"
 
 	"tiercache/shared/bus"
@@ -11,7 +13,8 @@ func Roles() []string { return []string{"control", "origin", "regional", "edge"}
 
 // Permissions says which subjects a role may publish to and subscribe to. Control may use all of
 // ours and answer any role; the others announce themselves and ask control under their own tier, follow the
-// control log and read replies to their own role. The origin publishes the entries of its own writes.
+// control log and read replies to their own role. The origin publishes the entries of its own writes. Edges and regional
+// nodes hear what control asks those of their tier, and may answer that: see users.
 func Permissions(role string) (publish, subscribe []string) {
 	if role == "control" {
 		publish = []string{bus.Root + ">"}
@@ -24,7 +27,26 @@ func Permissions(role string) (publish, subscribe []string) {
 	if role == "origin" {
 		publish = append(publish, bus.LogRoot+role)
 	}
-	return publish, []string{bus.LogRoot + ">", bus.Inbox(role)}
+	subscribe = []string{bus.LogRoot + ">", bus.Inbox(role)}
+	if asked(role) {
+		subscribe = append(subscribe, bus.AskRoot+role+".*")
+	}
+	return publish, subscribe
+}
+
+// asked reports whether control asks nodes of a role.
+func asked(role string) bool { return role == "edge" || role == "regional" }
+
+// answerTime is how long a node may take to answer what it was asked.
+const answerTime = 2 * time.Minute
+
+// answers lets a role answer each message that it gets with a reply subject, once; to publish there otherwise stays
+// forbidden.
+func answers(role string) *server.ResponsePermission {
+	if !asked(role) {
+		return nil
+	}
+	return &server.ResponsePermission{MaxMsgs: 1, Expires: answerTime}
 }
 
 // users are the server's clients: one nkey a role, nobody else.
@@ -37,6 +59,7 @@ func users(keys map[string]string) []*server.NkeyUser {
 			Permissions: &server.Permissions{
 				Publish:   &server.SubjectPermission{Allow: publish},
 				Subscribe: &server.SubjectPermission{Allow: subscribe},
+				Response:  answers(role),
 			},
 		})
 	}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -18,7 +19,10 @@ type Memory struct {
 	}
 }
 
-var _ object.Store = (*Memory)(nil)
+var (
+	_ object.Store  = (*Memory)(nil)
+	_ object.Walker = (*Memory)(nil)
+)
 
 // Lookup implements [object.Store].
 func (m *Memory) Lookup(ctx context.Context, key string) ([]byte, error) {
@@ -73,3 +77,22 @@ func (m *Memory) Keys() []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// Walk implements [object.Walker].
+func (m *Memory) Walk(ctx context.Context) iter.Seq2[object.Item, error] {
+	return func(yield func(object.Item, error) bool) {
+		for i, key := range m.Keys() {
+			value, err := m.Lookup(ctx, key)
+			switch {
+			case ctx.Err() != nil:
+				yield(object.Item{}, ctx.Err())
+				return
+			case err == nil && len(key) == object.EntryKeySize && !yield(object.Item{Key: key, Value: value, Passed: i + 1}, nil):
+				return
+			}
+		}
+	}
+}
+
+// Values implements [object.Walker].
+func (m *Memory) Values(context.Context) (int, error) { return len(m.Keys()), nil }

@@ -8,5 +8,5 @@ import (
 )
 
 func TestMemory_Contract(t *testing.T) {
-	storetest.Run(t, func(*testing.T) object.Store { return &storetest.Memory{} })
+	storetest.Run(t, func(*testing.T) object.Store { return &storetest.Memory{} }, storetest.Walks())
 }

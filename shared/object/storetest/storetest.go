@@ -32,6 +32,7 @@ func HonoursTTL() Option { return func(s *suite) { s.honoursTTL = true } }
 type suite struct {
 	open       func(t *testing.T) object.Store
 	honoursTTL bool
+	walks      bool
 }
 
 // Run runs the contract. open returns an empty store with room for at least 4 MiB
@@ -54,6 +55,11 @@ func Run(t *testing.T, open func(t *testing.T) object.Store, options ...Option) 
 	t.Run("EndedContext", s.endedContext)
 	if s.honoursTTL {
 		t.Run("TTL", s.ttl)
+	}
+	if s.walks {
+		t.Run("Walk", s.walk)
+		t.Run("WalkMeanwhile", s.walkMeanwhile)
+		t.Run("WalkEnds", s.walkEnds)
 	}
 }
 
