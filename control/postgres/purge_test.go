@@ -38,7 +38,7 @@ func TestPurge_FromTheRequestToTheReceipt(t *testing.T) {
 	s := open(t, Config{})
 	_, head := follow(t, s, 0)
 	record := addPurge(t, s, "p", "", "x", "y", "z")
-	if record.First != 0 || record.Last != 0 || record.Entries != 3 || record.Created.IsZero() || record.By != admin() {
+	if record.First != head+1 || record.Last != head+3 || record.Entries != 3 || record.Created.IsZero() || record.By != admin() {
 		t.Errorf("recorded: %+v", record)
 	}
 	addPurge(t, s, "p0", "", "w") // its ids sort behind those of p

@@ -98,13 +98,13 @@ func (p *response) write(part []byte) bool {
 	return true
 }
 
-// take is the next part of the body, how it ends, or what is closed when there is one.
-func (p *response) take() (part []byte, err error, changed <-chan struct{}) {
+// take is the next part of the body, what is closed when there is one, or how it ends.
+func (p *response) take() (part []byte, changed <-chan struct{}, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.left: // meanwhile
-		return nil, io.ErrClosedPipe, nil
+		return nil, nil, io.ErrClosedPipe
 	case len(p.parts) > 0:
 		part, p.parts = p.parts[0], p.parts[1:]
 		if len(p.parts) == maxParts-1 && p.wake != nil {
@@ -113,9 +113,9 @@ func (p *response) take() (part []byte, err error, changed <-chan struct{}) {
 		}
 		return part, nil, nil
 	case p.ending != nil:
-		return nil, p.ending, nil
+		return nil, nil, p.ending
 	}
-	return nil, nil, p.changed()
+	return nil, p.changed(), nil
 }
 
 // abandoned reports whether the client reads no more.
@@ -164,7 +164,7 @@ func (b *reader) Read(into []byte) (int, error) {
 func (b *reader) part() ([]byte, error) {
 	limit := limit{ctx: b.ctx, by: time.Now().Add(b.stall)}
 	for {
-		part, err, changed := b.response.take()
+		part, changed, err := b.response.take()
 		switch {
 		case part != nil:
 			b.left -= int64(len(part))
