@@ -43,6 +43,10 @@ SEEDS ?= 10000
 test-simulation: ## the fleet in virtual time: 10,000 seeds, then each mechanism switched off, which must be noticed
 	TIERCACHE_SIMULATION_SWITCHES=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestSeeds|TestSwitches' $(TESTFLAGS) ./loadtests/simulation -args -seeds $(SEEDS)
 
+.PHONY: drill-restore
+drill-restore: deps-up build ## lose the database of a platform under load, restore it to a point in time: data lost, time, violations
+	go run ./loadtests/drill/run $(ARGS)
+
 .PHONY: bench-sequencing
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)

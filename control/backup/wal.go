@@ -34,6 +34,16 @@ type Reach struct {
 	files []archived
 }
 
+// After is how many segments there are behind one, by its name.
+func (out *Reach) After(name string) (n int) {
+	for _, f := range out.files {
+		if f.name > name {
+			n++
+		}
+	}
+	return n
+}
+
 // walFiles are the files of the archive, by name: segments, notes and histories.
 func (r *Repository) walFiles() (files []archived, err error) {
 	dirs, err := os.ReadDir(r.walDir())
