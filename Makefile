@@ -55,6 +55,10 @@ test-faults: deps-faults ## the built fleet on hosts of its own while they break
 test-faults-switches: deps-faults ## the same, 30 seconds each, with one mechanism after the other switched off, which must be noticed
 	TIERCACHE_FAULTS_SWITCHES=1 $(GOTEST) -count=1 -timeout 60m -v -run 'TestFaults_Switches' $(TESTFLAGS) ./loadtests/faults
 
+.PHONY: drill-restore
+drill-restore: deps-up build ## lose the database of a platform under load, restore it to a point in time: data lost, time, violations
+	go run ./loadtests/drill/run $(ARGS)
+
 .PHONY: bench-sequencing
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)

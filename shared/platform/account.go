@@ -116,6 +116,37 @@ func (a *Account) mayPass(info fs.FileInfo) bool {
 // IDs are the account's numeric user and group.
 func (a *Account) IDs() (uid, gid int) { return int(a.uid), int(a.gid) }
 
+// ServerAccount is the account that servers run as; nil when this process is not root.
+func ServerAccount() (*Account, error) { return unprivileged("postgres") }
+
+// OwnerOf is the account that path belongs to, when this process is root and path is there and not root's; else nil.
+func OwnerOf(path string) *Account { return ownerOf(path) }
+
+// Own gives path to the account; a nil one leaves it as it is.
+func (a *Account) Own(path string) error { return a.own(path) }
+
+// MayEnter says whether the account, nil for this process, may pass dir and each folder above it.
+func (a *Account) MayEnter(dir string) (bool, error) { return a.mayEnter(dir) }
+
+// MayRead says whether the account, nil for this process, may read the file at path, by the file's own mode.
+func (a *Account) MayRead(path string) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil || a == nil {
+		return err == nil, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	switch mode := info.Mode(); {
+	case !ok:
+		return false, nil
+	case stat.Uid == a.uid:
+		return mode&0o400 != 0, nil
+	case stat.Gid == a.gid:
+		return mode&0o040 != 0, nil
+	default:
+		return mode&0o004 != 0, nil
+	}
+}
+
 // ServersMayEnter says whether the account that servers run as can reach dir.
 func ServersMayEnter(dir string) (bool, error) {
 	account, err := unprivileged("postgres")

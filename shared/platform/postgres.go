@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -40,6 +41,21 @@ type PostgresConfig struct {
 	Output io.Writer
 }
 
+// Archiving is how the files of a write-ahead log are kept.
+type Archiving struct {
+	// Command is PostgreSQL's archive_command, which the server's account runs.
+	Command string
+	// Within bounds how old what is not archived may be, in whole seconds: an idle server waits no longer to archive.
+	Within time.Duration
+}
+
+func (a *Archiving) settings() []string {
+	if a == nil {
+		return nil
+	}
+	return []string{"archive_mode=on", "archive_command=" + a.Command, "archive_timeout=" + strconv.Itoa(int(a.Within.Seconds()))}
+}
+
 // Postgres is a private PostgreSQL server: on loopback and, where the path is short enough, a Unix socket
 // in its data folder; password (SCRAM) for every connection; small memory settings.
 type Postgres struct {
@@ -48,6 +64,7 @@ type Postgres struct {
 	dir      string // where the cluster lies: cfg.Dir or the place that stands in for it
 	password string
 	process  *Process
+	archive  *Archiving // nil: none
 }
 
 // OpenPostgres prepares cfg.Dir and the password, so that URL is known; it starts nothing.
@@ -135,6 +152,12 @@ func (p *Postgres) URL() string {
 	return u.String()
 }
 
+// Account is who the server runs as; nil: this process's own user.
+func (p *Postgres) Account() *Account { return p.account }
+
+// Archive has the server keep the files of its write-ahead log, from its next start on.
+func (p *Postgres) Archive(a Archiving) { p.archive = &a }
+
 // Process is the server that StartPostgres started; nil after OpenPostgres alone.
 func (p *Postgres) Process() *Process { return p.process }
 
@@ -201,6 +224,7 @@ func (p *Postgres) args() []string {
 	if p.cfg.Throwaway {
 		settings = append(settings, "fsync=off", "full_page_writes=off", "synchronous_commit=on")
 	}
+	settings = append(settings, p.archive.settings()...)
 	args := []string{"-D", p.data()}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)

@@ -1,7 +1,6 @@
 package platform
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +10,14 @@ import (
 	"strings"
 )
 
-// hostRules is the server's pg_hba.conf: a password for everybody, from this machine only.
+// ErrGone is wrapped when a database that was made is not where it was.
+var ErrGone = errors.New("the database is gone")
+
+// hostRules is the server's pg_hba.conf: a password for everybody, from this machine only. The last line is for
+// pg_basebackup.
 const hostRules = `local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
+host replication all 127.0.0.1/32 scram-sha-256
 `
 
 func (p *Postgres) hostRulesFile() string { return filepath.Join(p.dir, "pg_hba.conf") }
@@ -43,6 +47,10 @@ func (p *Postgres) openPassword() (string, error) {
 // cluster is made beside its place and moved there whole: half of one never looks like one.
 func (p *Postgres) ensureCluster(ctx context.Context, bin string) error {
 	if p.majorVersion() == "" {
+		if p.passwordIsStored() {
+			return fmt.Errorf("%w: %s is not there any more, and %s says that it was. Restore a backup to that folder (tiercache control restore --help), or delete the file to begin with an empty database",
+				ErrGone, p.data(), p.passwordFile())
+		}
 		p.cfg.Log.Info("making the database (first start)", "folder", p.dir)
 		if err := p.initCluster(ctx, bin); err != nil {
 			return err
@@ -123,24 +131,10 @@ func (p *Postgres) singleUser(ctx context.Context, bin, data, statement string) 
 
 // runTool runs one of PostgreSQL's programs as the server's account.
 func (p *Postgres) runTool(ctx context.Context, dir, stdin, path string, args ...string) error {
-	var out bytes.Buffer
-	program := Program{
+	return RunTool(ctx, Program{
 		Name: filepath.Base(path), Path: path, Args: args, Env: serverEnv(), Dir: dir, Stdin: stdin,
 		Account: p.account,
-	}
-	proc, err := StartProcess(program, &out)
-	if err != nil {
-		return err
-	}
-	select {
-	case <-proc.Done():
-	case <-ctx.Done():
-		return errors.Join(ctx.Err(), proc.Kill())
-	}
-	if proc.Err() != nil {
-		return fmt.Errorf("%s: %w: %s", program.Name, proc.Err(), lastLines(out.String(), 5))
-	}
-	return nil
+	}, nil)
 }
 
 func lastLines(s string, n int) string {

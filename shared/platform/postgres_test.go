@@ -99,6 +99,26 @@ func TestPostgres_LostPasswordFileIsReplaced(t *testing.T) {
 	execute(t, second.URL(), "SELECT 'in'")
 }
 
+// An empty database in place of one that was lost would be taken for it by everybody.
+func TestPostgres_OneThatIsGoneIsNotMadeAnew(t *testing.T) {
+	dir := enterable(t)
+	cfg := PostgresConfig{Dir: dir, Port: port(t)}
+	first := startPostgres(t, cfg)
+	stopPostgres(t, first)
+	if err := os.RemoveAll(first.data()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := StartPostgres(t.Context(), cfg)
+	if !errors.Is(err, ErrGone) || !strings.Contains(err.Error(), first.data()) || !strings.Contains(err.Error(), "tiercache control restore") {
+		t.Fatalf("got %v", err)
+	}
+	if err := os.Remove(first.passwordFile()); err != nil {
+		t.Fatal(err)
+	}
+	second := startPostgres(t, cfg)
+	execute(t, second.URL(), "SELECT 'in'")
+}
+
 func TestPostgres_HalfMadeClusterIsMadeAnew(t *testing.T) {
 	dir := enterable(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data.new", "base"), 0o700); err != nil {

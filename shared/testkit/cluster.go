@@ -124,7 +124,6 @@ func (c *Cluster) on(port int) string {
 func (c *Cluster) Backup(port int, args ...string) *Cluster {
 	c.t.Helper()
 	clone := newCluster(c.t, port)
-	c.allowReplication()
 	c.command("cp", "-a", filepath.Join(c.cfg.Dir, "password"), clone.cfg.Dir)
 	postgres, err := os.Readlink("/proc/" + strconv.Itoa(c.server.Pid()) + "/exe")
 	if err != nil {
@@ -134,20 +133,6 @@ func (c *Cluster) Backup(port int, args ...string) *Cluster {
 	c.command("chown", "-R", "--reference="+c.Data(), clone.Data())
 	clone.URL = c.on(port)
 	return clone
-}
-
-// allowReplication lets pg_basebackup and standbys in, until the server is started again.
-func (c *Cluster) allowReplication() {
-	c.t.Helper()
-	rules, err := os.OpenFile(filepath.Join(c.cfg.Dir, "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_, err = rules.WriteString("host replication all 127.0.0.1/32 scram-sha-256\n")
-	if err := errors.Join(err, rules.Close()); err != nil {
-		c.t.Fatal(err)
-	}
-	execute(c.t, c.URL, "SELECT pg_reload_conf()")
 }
 
 // Promote makes a standby, which runs, take writes. It goes on on a WAL timeline of its own.

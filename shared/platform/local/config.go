@@ -39,6 +39,11 @@ type Config struct {
 	Bind       string      `yaml:"bind" usage:"address that nodes listen on; admin listeners, PostgreSQL, Redis and NATS stay on 127.0.0.1"`
 	PortOffset int         `yaml:"port_offset" usage:"added to every port, for a second platform on this machine"`
 
+	Backup      string        `yaml:"backup" usage:"folder of backups: keep the private PostgreSQL's log there, and make base backups (none unless given)"`
+	BackupKeep  int           `yaml:"backup_keep" usage:"how many base backups are kept, each with the log behind it"`
+	BackupEvery time.Duration `yaml:"backup_every" usage:"how old the newest base backup gets before there is another"`
+	BackupLag   time.Duration `yaml:"backup_lag" usage:"a part of the log is kept when it is full, and at the latest after this time"`
+
 	PostgresURL       string `yaml:"postgres_url" usage:"use this PostgreSQL instead of a private one"`
 	RedisAddr         string `yaml:"redis_addr" usage:"use the Redis at this host:port instead of private ones"`
 	RedisPasswordFile string `yaml:"redis_password_file" usage:"file with the password for --redis-addr"`
@@ -51,6 +56,7 @@ func Default() Config {
 	return Config{
 		Edges: 2, Regions: 1, Regionals: 1, L2: "redis", L1Size: 256 << 20,
 		DataDir: "./data", Bind: "127.0.0.1",
+		BackupKeep: 2, BackupEvery: 24 * time.Hour, BackupLag: time.Minute,
 	}
 }
 
@@ -59,7 +65,7 @@ const readyTimeout = 60 * time.Second
 
 // Validate reports the first setting that cannot work, by the name of its flag.
 func (c *Config) Validate() error {
-	for _, check := range []func() error{c.checkCounts, c.checkServers, c.checkAddresses} {
+	for _, check := range []func() error{c.checkCounts, c.checkServers, c.checkAddresses, c.checkBackup} {
 		if err := check(); err != nil {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
@@ -125,6 +131,20 @@ func (c *Config) checkAddresses() error {
 		if err := checkPostgres(c.PostgresURL); err != nil {
 			return fmt.Errorf("--postgres-url: %w", err)
 		}
+	}
+	return nil
+}
+
+func (c *Config) checkBackup() error {
+	switch {
+	case c.Backup != "" && c.PostgresURL != "":
+		return errors.New("--backup is for the private PostgreSQL, and --postgres-url names another: see docs/OPERATIONS.md for its backups")
+	case c.BackupKeep < 1:
+		return fmt.Errorf("--backup-keep %d: use 1 or more", c.BackupKeep)
+	case c.BackupEvery < time.Minute:
+		return fmt.Errorf("--backup-every %v: use 1m or more", c.BackupEvery)
+	case c.BackupLag < time.Second || c.BackupLag > time.Hour:
+		return fmt.Errorf("--backup-lag %v: use 1s to 1h", c.BackupLag)
 	}
 	return nil
 }

@@ -13,10 +13,10 @@ func (c *console) hint(plan *Plan, cfg *Config, command, dataDir string) {
 	var text strings.Builder
 	edges := plan.Of(tierEdge)
 	fmt.Fprintf(&text, "\nFirst steps, in another terminal:\n\n")
-	flags, database := " --data-dir "+quoted(dataDir), filepath.Join(dataDir, postgresFile)
+	flags, database := " --data-dir "+quoted(dataDir), filepath.Join(dataDir, PostgresFile)
 	if dir, err := os.Getwd(); err == nil && !strings.HasPrefix(command, "/") && strings.Contains(command, "/") {
 		fmt.Fprintf(&text, "  cd %s\n", quoted(dir))
-		flags, database = clientFlags(cfg), filepath.Join(cfg.DataDir, postgresFile)
+		flags, database = clientFlags(cfg), filepath.Join(cfg.DataDir, PostgresFile)
 	}
 	page := "/"
 	if cfg.Upstream == "" {

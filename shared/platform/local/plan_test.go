@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tiercache/shared/platform"
 )
@@ -182,6 +183,10 @@ func TestValidate_NamesTheFlagAndNoSecret(t *testing.T) {
 		"--postgres-url: the":   func(c *Config) { c.PostgresURL = "postgres://u:1/secret@h/d" },
 		"--redis-password-file": func(c *Config) { c.RedisPasswordFile = "x" },
 		"--nats-seed-dir":       func(c *Config) { c.NATSSeedDir = "x" },
+		"--backup is for":       func(c *Config) { c.Backup, c.PostgresURL = "x", "postgres://u:secret@h/d" },
+		"--backup-keep 0":       func(c *Config) { c.BackupKeep = 0 },
+		"--backup-every 1s":     func(c *Config) { c.BackupEvery = time.Second },
+		"--backup-lag 1ms":      func(c *Config) { c.BackupLag = time.Millisecond },
 	} {
 		cfg := Default()
 		change(&cfg)

@@ -115,7 +115,7 @@ func (p *Platform) preparePostgres() (err error) {
 		return err
 	}
 	p.around.postgresURL = p.postgres.URL()
-	return nil
+	return p.prepareBackup()
 }
 
 func (p *Platform) writeNodes() error {

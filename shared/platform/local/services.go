@@ -44,6 +44,9 @@ func (p *Platform) services() []platform.Service {
 			Name: "postgres", Stage: stagePostgres, Program: p.postgres.Program, Ready: p.postgres.Ready, Loud: p.whileServing(loudPostgres),
 		})
 	}
+	if p.around.repository != "" {
+		all = append(all, p.backupService())
+	}
 	for i, server := range p.plan.Redis {
 		all = append(all, platform.Service{
 			Name: server.Name, Stage: stageRedis, Program: p.redis[i].Program, Ready: p.redis[i].Ready,
@@ -104,5 +107,5 @@ func loudNode(line string) bool {
 // loudPostgres picks what only somebody at this machine can mend; errors of statements are told to whom
 // they concern.
 func loudPostgres(line string) bool {
-	return strings.Contains(line, "PANIC:") || strings.Contains(line, "No space left on device")
+	return strings.Contains(line, "PANIC:") || strings.Contains(line, "No space left on device") || strings.HasPrefix(line, "tiercache control backup archive: ")
 }

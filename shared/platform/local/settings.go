@@ -18,8 +18,8 @@ type setting struct {
 	value any
 }
 
-// postgresFile has the database's URL, with its password, below the data folder.
-const postgresFile = "postgres.url"
+// PostgresFile has the database's URL, with its password, below the data folder.
+const PostgresFile = "postgres.url"
 
 // surroundings are what nodes are told about the parts that are not nodes.
 type surroundings struct {
@@ -28,11 +28,12 @@ type surroundings struct {
 	redisPassword string // file; empty: none
 	natsURL       string
 	natsSeeds     string // folder; empty: none
+	repository    string // of backups; empty: none
 }
 
 func (s *surroundings) adminToken() string   { return filepath.Join(s.dir, "admin.token") }
 func (s *surroundings) tierToken() string    { return filepath.Join(s.dir, "tier.token") }
-func (s *surroundings) postgresFile() string { return filepath.Join(s.dir, postgresFile) }
+func (s *surroundings) postgresFile() string { return filepath.Join(s.dir, PostgresFile) }
 
 // settings are all fields of node's configuration file.
 func (p *Plan) settings(cfg *Config, node Node, around *surroundings) []setting {
