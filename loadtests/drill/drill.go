@@ -77,8 +77,10 @@ func (d *drill) run(ctx context.Context) error {
 		return err
 	}
 	target := time.Now().UTC().Truncate(time.Microsecond)
-	if err := d.archived(ctx); err != nil {
-		return err
+	if !d.cfg.Latest { // else what the archive lacks is what is to be seen
+		if err := d.archived(ctx); err != nil {
+			return err
+		}
 	}
 	if err := pass(ctx, time.Until(target.Add(d.cfg.Back))); err != nil {
 		return err
