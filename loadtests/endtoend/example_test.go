@@ -53,7 +53,17 @@ func openExample(t *testing.T) *example {
 	}
 	s.process = launch(t, environment("DATABASE_URL="+s.database), binary, "-listen", reserved.Addr().String())
 	s.process.awaitLine(t, "the shop is open")
+	s.settle(t)
 	return s
+}
+
+// settle returns when both edges, and the regional node, have applied what filling the tables has purged.
+func (s *example) settle(t *testing.T) {
+	t.Helper()
+	epoch := s.transaction(t, "UPDATE products SET price = price WHERE false", "COMMIT")
+	for n := 1; n <= 2; n++ {
+		get(t, fmt.Sprintf("%s/settle/%d", s.u.edge(n), n), "Tiercache-Min-Epoch: "+epoch) // in no cache
+	}
 }
 
 func buildExample(t *testing.T) (path string) {
