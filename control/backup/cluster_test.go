@@ -277,6 +277,29 @@ func TestRestore_Refuses(t *testing.T) {
 		wantError(t, err, ErrOtherCluster)
 	})
 	t.Run("damage", k.refusesDamage)
+	t.Run("but not what a dead server has left", func(t *testing.T) {
+		k.mark(t)
+		k.Crash()
+		files, err := filepath.Glob(filepath.Join(k.Data(), "pg_wal", "0*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if err := k.open(t).Archive(f); err != nil && !strings.Contains(err.Error(), "has not written it yet") {
+				t.Error(err)
+			}
+		}
+		k.wantRestored(t, "rescued", RestoreOptions{}, 3)
+	})
+	t.Run("nor a role that may only copy", func(t *testing.T) {
+		k.Start()
+		testkit.Execute(t, k.URL, "ALTER ROLE plain REPLICATION")
+		taken, err := k.open(t).Take(t.Context(), TakeOptions{Location: strings.Replace(k.URL, k.URL[strings.Index(k.URL, "//")+2:strings.Index(k.URL, "@")], "plain:plain", 1)})
+		if err != nil || taken.Head != 0 || len(taken.Warnings) != 1 || !strings.Contains(taken.Warnings[0], "role plain") {
+			t.Fatalf("%+v, %v", taken, err)
+		}
+		k.wantRestored(t, "as superuser", RestoreOptions{Backup: taken.ID}, 3)
+	})
 }
 
 // refusesDamage flips bits, one file after the other.

@@ -57,8 +57,11 @@ func (j *restoring) findTransaction(ctx context.Context) (xid uint64, err error)
 	return xid, os.RemoveAll(j.work)
 }
 
-// undefinedTable is PostgreSQL's code for a table that is not there.
-const undefinedTable = "42P01"
+// Codes of PostgreSQL's errors: there is no such table, and one may not.
+const (
+	undefinedTable        = "42P01"
+	insufficientPrivilege = "42501"
+)
 
 // transactionOf looks for an epoch on a server that recovers; false: not yet. Errors: ErrTarget when it will not come.
 func transactionOf(ctx context.Context, conn *pgx.Conn, epoch uint64) (xid uint64, found bool, err error) {

@@ -103,14 +103,30 @@ func forPostgres(path string) string {
 	return "'" + strings.ReplaceAll(strings.ReplaceAll(path, "'", `'\''`), "%", "%%") + "'"
 }
 
-// connect opens a connection; it fails while the server recovers.
+// connect opens a connection as a superuser of the database that was backed up; it fails while the server recovers.
 func (s *server) connect(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := s.connectAs(ctx, s.j.out.From.Role)
+	if err != nil {
+		return nil, err
+	}
+	var name string
+	err = conn.QueryRow(ctx, "SELECT rolname FROM pg_roles WHERE rolsuper AND rolcanlogin ORDER BY rolname = current_user DESC LIMIT 1").Scan(&name)
+	if err == nil && name == s.j.out.From.Role {
+		return conn, nil
+	}
+	if err := errors.Join(err, conn.Close(ctx)); err != nil {
+		return nil, err
+	}
+	return s.connectAs(ctx, name)
+}
+
+func (s *server) connectAs(ctx context.Context, role string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig("sslmode=disable")
 	if err != nil {
 		return nil, err
 	}
 	cfg.Host, cfg.Port, cfg.Password = s.j.private, 5432, ""
-	cfg.Database, cfg.User = s.j.out.From.Database, s.j.out.From.Role
+	cfg.Database, cfg.User = s.j.out.From.Database, role
 	cfg.RuntimeParams["search_path"] = "pg_catalog"
 	return pgx.ConnectConfig(ctx, cfg)
 }

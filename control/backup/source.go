@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"tiercache/shared/schema"
 )
@@ -78,17 +79,20 @@ func (s *source) look(ctx context.Context) error {
 
 // head notes where the log of the fleet ends now, and the server's time.
 func (s *source) head(ctx context.Context, e *Entry) error {
-	var there bool
-	err := s.conn.QueryRow(ctx, "SELECT clock_timestamp(), to_regclass('tiercache.log') IS NOT NULL").Scan(&e.Finished, &there)
-	e.Finished = e.Finished.UTC()
-	if err != nil || !there {
+	if err := s.conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&e.Finished); err != nil {
 		return err
 	}
-	err = s.conn.QueryRow(ctx, "SELECT epoch, at FROM tiercache.log ORDER BY epoch DESC LIMIT 1").Scan(&e.Head, &e.HeadTime)
-	if errors.Is(err, pgx.ErrNoRows) {
+	e.Finished = e.Finished.UTC()
+	err := s.conn.QueryRow(ctx, "SELECT epoch, at FROM tiercache.log ORDER BY epoch DESC LIMIT 1").Scan(&e.Head, &e.HeadTime)
+	e.HeadTime = e.HeadTime.UTC()
+	var known *pgconn.PgError
+	switch {
+	case errors.Is(err, pgx.ErrNoRows), errors.As(err, &known) && known.Code == undefinedTable:
+		return nil
+	case known != nil && known.Code == insufficientPrivilege:
+		s.warnings = append(s.warnings, fmt.Sprintf("role %s may not read the control log, so the catalogue has no epoch: make backups as the role of control", s.role))
 		return nil
 	}
-	e.HeadTime = e.HeadTime.UTC()
 	return err
 }
 

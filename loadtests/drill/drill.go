@@ -85,8 +85,13 @@ func (d *drill) run(ctx context.Context) error {
 	if err := pass(ctx, time.Until(target.Add(d.cfg.Back))); err != nil {
 		return err
 	}
+	// Some of what will be lost is stored by then.
+	d.load.gate.odd.Store(true)
+	if err := await(ctx, time.Minute, d.load.seen); err != nil {
+		return err
+	}
 	say("disaster: PostgreSQL is killed, and its data directory deleted")
-	d.load.gate.close() // else writers would change what is compared
+	d.load.gate.all.Store(true) // else writers would change what is compared
 	r.Disaster = time.Now()
 	if err := d.platform.loseDatabase(ctx); err != nil {
 		return err

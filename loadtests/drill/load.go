@@ -74,11 +74,15 @@ type load struct {
 	}
 }
 
-// gate holds writers up while it is closed.
-type gate struct{ closed atomic.Bool }
+// gate holds writers up while it is closed: all, or those of every other object.
+type gate struct{ all, odd atomic.Bool }
 
-func (g *gate) close() { g.closed.Store(true) }
-func (g *gate) open()  { g.closed.Store(false) }
+func (g *gate) closed(number int) bool { return g.all.Load() || number%2 == 1 && g.odd.Load() }
+
+func (g *gate) open() {
+	g.all.Store(false)
+	g.odd.Store(false)
+}
 
 func newLoad(f *fleet, cfg *Config) (*load, error) {
 	origin, err := client.New(f.url(originPort), f.token, cfg.Objects+2)
@@ -126,7 +130,7 @@ func (l *load) during(ctx context.Context, work func(context.Context) error) err
 // writer writes one version after the other; each third write waits for its receipts.
 func (l *load) writer(ctx context.Context, o *object, number int) {
 	for version := int64(1); ctx.Err() == nil; {
-		if l.gate.closed.Load() {
+		if l.gate.closed(number) {
 			_ = pass(ctx, writerPause)
 			continue
 		}
@@ -141,6 +145,22 @@ func (l *load) writer(ctx context.Context, o *object, number int) {
 		version++
 		_ = pass(ctx, writerPause)
 	}
+}
+
+// seen wants the newest versions of the objects that are not written to for now to have been read: they are stored then.
+func (l *load) seen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	newest := make(map[int]int64)
+	for _, r := range l.mu.reads[max(0, len(l.mu.reads)-5000):] {
+		newest[r.object] = max(newest[r.object], r.version)
+	}
+	for _, o := range l.objects {
+		if o.number%2 == 1 && newest[o.number] < int64(len(o.writes)) {
+			return fmt.Errorf("nobody has read version %d of %s", len(o.writes), o.path)
+		}
+	}
+	return nil
 }
 
 // put stores a version, and notes what came of it.
@@ -174,7 +194,7 @@ func (l *load) put(ctx context.Context, o *object, w *write, wait bool) {
 // purger purges the tag of every other object, hard and soft in turn.
 func (l *load) purger(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
-		if !l.gate.closed.Load() {
+		if !l.gate.closed(0) {
 			w := write{begun: time.Now()}
 			mode := [2]string{"hard", "soft"}[i%2]
 			p, err := l.fleet.client.CreatePurge(ctx, control.PurgeRequest{Tags: []string{"drill-0"}, Mode: mode}, "")

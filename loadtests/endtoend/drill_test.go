@@ -34,7 +34,7 @@ func TestDrill(t *testing.T) {
 // Without what makes a lost branch dead, it is served on, and the drill says so.
 func TestDrill_NoticesALostBranch(t *testing.T) {
 	if !long() {
-		t.Skip("builds another program: with TIERCACHE_LONG_TESTS=1")
+		t.Skip("it builds another program: TIERCACHE_LONG_TESTS=1, or make drill-restore ARGS=--without-terms")
 	}
 	cfg := drillConfig(t)
 	var err error
