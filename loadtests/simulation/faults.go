@@ -46,8 +46,10 @@ func (t *trouble) begin() (heal func()) {
 	w := t.world
 	n := pick(t.draw, w.nodes)
 	switch k := t.draw.below(100); {
-	case k < 18:
+	case k < 14:
 		return t.cut()
+	case k < 18:
+		return t.late(n)
 	case k < 26:
 		w.record.note("fault: %s is cut off", n.name)
 		if t.draw.in(40) { // somebody tries to mend it
@@ -143,6 +145,20 @@ func (t *trouble) cut() (heal func()) {
 	}
 	w.record.note("fault: cut %v", links)
 	return w.net.cutLinks(links...)
+}
+
+// late makes what a node hears of control late, and then cuts it off: what it was granted late ends no later.
+func (t *trouble) late(n *node) (heal func()) {
+	w, by := t.world, t.draw.between(400*time.Millisecond, 900*time.Millisecond)
+	w.record.note("fault: %s hears control late by %v, and then nothing", n.name, by)
+	hurry := w.net.slowDown(by, link{"nats", n.name}, link{"control-1", n.name}, link{"control-2", n.name})
+	return func() {
+		hurry()
+		w.record.note("fault: and now it is cut off")
+		reconnect := w.net.cutLinks(fromControl(n.name)...)
+		_ = sleep(w.base, controllog.FenceTime+time.Second) // ends early with the world
+		reconnect()
+	}
 }
 
 // slow makes one direction slow: what comes is old.

@@ -47,7 +47,10 @@ func (w *world) begin() error {
 	for _, c := range w.control {
 		c.start()
 	}
+	// Not in step: what is due at one moment comes in an order that nobody can have again.
+	draw := newChance(w.seed, "starts")
 	for _, n := range w.nodes {
+		_ = sleep(w.base, draw.between(time.Millisecond, 40*time.Millisecond)) // the world does not end before this
 		n.start()
 	}
 	return w.wait(10*time.Second, func() error {
