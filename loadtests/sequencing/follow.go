@@ -19,9 +19,6 @@ import (
 	"tiercache/shared/runner"
 )
 
-// lookEvery is how often a follower looks at what it has applied: what is measured is late by half of it.
-const lookEvery = 500 * time.Microsecond
-
 // Follow follows the log as an edge of that name, with an edge's settings, and writes to out when it has applied what:
 // pairs of Unix us and epoch, 8 bytes each. It ends with ctx, as a member that leaves in good order.
 func Follow(ctx context.Context, name string, node platform.NodeSettings, out io.Writer) error {
@@ -34,43 +31,49 @@ func Follow(ctx context.Context, name string, node platform.NodeSettings, out io
 		return err
 	}
 	defer b.Close()
+	w := newTeller(out)
+	defer w.close()
 	f, err := follower.New(follower.Config{
 		Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", ControlURL: node.ControlURL, TierToken: string(bytes.TrimSpace(secret)), Member: true, Leave: true,
-	}, follower.Deps{Bus: b, Log: slog.New(slog.DiscardHandler), Health: runner.NewHealth()})
+	}, follower.Deps{Bus: b, Log: slog.New(slog.DiscardHandler), Health: runner.NewHealth(), Applied: w.applied})
 	if err != nil {
 		return err
 	}
-	looking, stop := context.WithCancel(ctx)
-	var looks sync.WaitGroup
-	defer looks.Wait()
-	defer stop()
-	return f.Run(ctx, func() { looks.Go(func() { look(looking, f, out) }) })
+	return f.Run(ctx, func() {})
 }
 
-// look writes each change of what was applied, until ctx ends.
-func look(ctx context.Context, f *follower.Follower, out io.Writer) {
-	w := bufio.NewWriter(out)
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	var last uint64
-	for {
-		if applied := f.Applied(); applied != last {
-			last = applied
-			b := binary.LittleEndian.AppendUint64(nil, uint64(time.Now().UnixMicro()))
-			_, _ = w.Write(binary.LittleEndian.AppendUint64(b, applied)) // fails when the reader is gone, and so does this process
-		} else {
-			_ = w.Flush()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			_ = w.Flush()
-			return
-		}
-	}
+// teller writes what was applied when, beside who applies it.
+type teller struct {
+	sights chan sight
+	done   chan struct{}
 }
 
-// look: at a time, and what was applied then.
+func newTeller(out io.Writer) *teller {
+	t := &teller{sights: make(chan sight, 64<<10), done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		w := bufio.NewWriter(out) // when its reader is gone, so will be this process
+		for s := range t.sights {
+			b := binary.LittleEndian.AppendUint64(nil, s.at)
+			_, _ = w.Write(binary.LittleEndian.AppendUint64(b, s.epoch))
+			if len(t.sights) == 0 {
+				_ = w.Flush()
+			}
+		}
+	}()
+	return t
+}
+
+func (t *teller) applied(epoch uint64) {
+	t.sights <- sight{uint64(time.Now().UnixMicro()), epoch}
+}
+
+func (t *teller) close() {
+	close(t.sights)
+	<-t.done
+}
+
+// sight is a time, in Unix us, and what was applied then.
 type sight struct{ at, epoch uint64 }
 
 // watcher is a process that follows, and what it has said.

@@ -13,6 +13,9 @@ import (
 	originclient "tiercache/origin/client"
 )
 
+// warmUpTime is how long each kind of write is made before any is timed.
+const warmUpTime = time.Second
+
 // Latency is from the commits of one kind of write until the last follower had applied their entries.
 type Latency struct {
 	Kind             string
@@ -33,10 +36,8 @@ type way struct {
 
 // latencies times each kind of write, one after the other.
 func (r *run) latencies(ctx context.Context, report *Report) error {
-	for _, statement := range []string{"DROP TABLE IF EXISTS public.bench_sql", "CREATE TABLE public.bench_sql (write text)"} {
-		if err := r.db.exec(ctx, statement); err != nil {
-			return err
-		}
+	if err := r.warmUp(ctx); err != nil {
+		return err
 	}
 	ways, err := r.ways(ctx)
 	if err != nil {
@@ -65,7 +66,28 @@ func (r *run) latencies(ctx context.Context, report *Report) error {
 	return nil
 }
 
+// warmUp writes for a moment, so that connections are open and plans made. None of it is timed.
+func (r *run) warmUp(ctx context.Context) error {
+	ways, err := r.ways(ctx)
+	if err != nil {
+		return err
+	}
+	r.say("warming up")
+	for _, w := range ways {
+		if _, err := r.paced(ctx, warmUpTime, r.cfg.Rate, w.write); err != nil {
+			return fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
+	return r.caughtUp(ctx)
+}
+
+// ways are the kinds of write. They know what is written from now on.
 func (r *run) ways(ctx context.Context) ([]way, error) {
+	for _, statement := range []string{"DROP TABLE IF EXISTS public.bench_sql", "CREATE TABLE public.bench_sql (write text)"} {
+		if err := r.db.exec(ctx, statement); err != nil {
+			return nil, err
+		}
+	}
 	control, err := client.New(client.Config{URL: r.url(controlPort), Token: r.token})
 	if err != nil {
 		return nil, err

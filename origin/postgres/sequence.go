@@ -191,6 +191,10 @@ const movedColumns = `epoch, prev, at, id, kind, body, coalesce(prev_chain, 0), 
 // atOnceBatch is how many rows a write moves at most, its own among them: it does not wait for a backlog to be worked off.
 const atOnceBatch = 100
 
+// turnTime is how long a write waits for this process's turn to number entries, as long as the function in SQL waits for other
+// processes.
+const turnTime = 5 * time.Millisecond
+
 // writeAtOnce is write for a change that puts rows into the outbox: they get their epochs in its own transaction, unless
 // somebody else is giving numbers. What was moved is handed on when it is committed.
 func (s *Store) writeAtOnce(ctx context.Context, change func(ctx context.Context, tx pgx.Tx) error) (m moved, err error) {
@@ -205,11 +209,13 @@ func (s *Store) writeAtOnce(ctx context.Context, change func(ctx context.Context
 			return err
 		}
 		// INVARIANT: what this process has moved is handed on in its order, so the turn lasts until then.
+		waited := time.NewTimer(turnTime)
+		defer waited.Stop()
 		select {
 		case s.sequencing.turn <- struct{}{}:
 			turn = true
 			return m.atOnce(ctx, tx)
-		default:
+		case <-waited.C:
 			return nil
 		}
 	})

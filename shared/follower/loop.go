@@ -17,6 +17,9 @@ const (
 	// gapTime is how long an entry may be missing before it is fetched: messages of two publishers overtake
 	// each other.
 	gapTime = 10 * time.Millisecond
+	// reportDelay is how long after an entry was applied control is told: a fleet on few processors applies an entry everywhere
+	// before control works on what is said of it, and what comes in one burst is told once.
+	reportDelay = time.Millisecond
 	// retryTime is how long after a failed fetch the next one begins.
 	retryTime = 250 * time.Millisecond
 
@@ -56,6 +59,7 @@ type loop struct {
 	restUntil  time.Time // NATS is not asked until then
 	reported   uint64    // the applied epoch that control was told of
 	lastReport time.Time // when a report was sent last
+	changed    time.Time // when the first entry since then was applied
 	// reportEvery is how often the node may report, as control has said last.
 	reportEvery time.Duration
 	draining    bool   // control wants the node to be not ready
@@ -143,9 +147,14 @@ func (l *loop) run(ctx context.Context) {
 func (l *loop) settle() {
 	f, now := l.f, l.f.now()
 	applied := f.Applied()
-	if f.applied != nil && applied != l.toldApplied {
-		f.applied(applied)
+	if applied != l.toldApplied {
+		if f.applied != nil {
+			f.applied(applied)
+		}
 		l.toldApplied = applied
+		if !l.changed.After(l.lastReport) {
+			l.changed = time.Now()
+		}
 	}
 	f.lease.Reached(applied)
 	f.known.Store(max(l.target, applied))

@@ -22,7 +22,13 @@ func (l *loop) wantsReport(now time.Time) bool {
 }
 
 // reportAt is when the next report may be sent.
-func (l *loop) reportAt() time.Time { return l.lastReport.Add(l.reportEvery) }
+func (l *loop) reportAt() time.Time {
+	at, settled := l.lastReport.Add(l.reportEvery), l.changed.Add(reportDelay)
+	if settled.After(at) {
+		return settled
+	}
+	return at
+}
 
 // report tells control what was applied. It costs control next to nothing, as a renewal does not: that one wants to know
 // the head.
