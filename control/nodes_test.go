@@ -126,6 +126,36 @@ func TestNodes_AheadOfTheLog(t *testing.T) {
 	}
 }
 
+// A node has applied what the log has lost, and the log has gone on above it: its renewal tells control, with what it has applied
+// now, or with what it had applied before it learned of the new term.
+func TestNodes_HaveWhatTheLogHasLost(t *testing.T) {
+	server := testkit.PostgresCluster(t) // which waits for its disk, or the term would purge
+	for node, learned := range map[string]bool{"edge-1": false, "edge-2": true} {
+		t.Run(fmt.Sprintf("it has learned of the new term: %v", learned), func(t *testing.T) {
+			n := start(t, func(cfg *Config) { withTier(t)(cfg); cfg.PostgresURL = server.URL })
+			edge := n.member(node, "edge").join(t)
+			stamp := edge.replica.Applied()
+			// As when the data directory is put back file by file: a server that was started again.
+			testkit.Execute(t, n.cfg.PostgresURL, "UPDATE tiercache.server SET started_at = started_at - interval '1 day'")
+			term := mustPurge(t, n.client(t, n.token), tagged("other"), "").Epoch - 1
+			edge.renew.Nonce, edge.renew.Applied, edge.renew.Chain = "n", term-1, 1
+			if learned {
+				edge.renew.Applied, edge.renew.Chain, edge.renew.Lost = term, 0, term-1
+			}
+			r := n.call(t, http.MethodPost, "/v1/node/renew", edge.renew)
+			var answer controllog.RenewReply
+			if err := json.Unmarshal([]byte(r.text), &answer); err != nil || answer.Refused != "" || answer.Head <= term+1 {
+				t.Fatalf("%s, %v; the term is %d", r.text, err, term)
+			}
+			edge.renew.Chain, edge.renew.Lost = 0, 0
+			edge.catchUp(t)
+			if got := edge.replica.Index().Check(stamp, []object.Scope{invalidation.TagScope("", "x")}); got != invalidation.Stale {
+				t.Errorf("a response from before is %v", got)
+			}
+		})
+	}
+}
+
 // Who has a credential of nodes can make up members, but not without end, and the real ones stay.
 func TestNodes_AsManyMembersAsThereMayBe(t *testing.T) {
 	tier := withTier(t)

@@ -229,18 +229,27 @@ func (n *Nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 // errBranched: what a node has applied is another branch of the log.
 var errBranched = errors.New("what this node has applied is another branch of the control log")
 
-// head reads the head for a node. When the node is ahead of it, the log was set back, and goes on above the
-// node. Errors: errBranched, after which all that was stored before is dead; those of the sequencer.
+// head reads the head for a node. When the node is ahead of it, or has applied what is not in it any more, the log was set
+// back: then it goes on above the node, and has purged everything. Errors: errBranched, after which all that was stored before is dead; those of the sequencer.
 func (n *Nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	s := n.deps.Sequencer
 	head, err := s.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if r.Applied <= head {
-		return head, n.confirm(ctx, r, head)
+	switch {
+	case r.Applied > head:
+		err = s.Ahead(ctx, r.Node, r.Applied)
+	case r.Lost > 0:
+		err = s.Lost(ctx, r.Node, r.Lost)
+	default:
+		err = n.confirm(ctx, r, head)
+		if !errors.Is(err, sequencer.ErrLost) {
+			return head, err
+		}
+		err = s.Lost(ctx, r.Node, r.Applied)
 	}
-	if err := s.Ahead(ctx, r.Node, r.Applied); err != nil {
+	if err != nil {
 		return 0, err
 	}
 	if head, err = s.Head(ctx); err != nil {
@@ -252,8 +261,8 @@ func (n *Nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 
 // confirm is nil for a node whose entries are those of the log.
 func (n *Nodes) confirm(ctx context.Context, r *controllog.Renew, head uint64) error {
-	same, err := n.deps.Sequencer.Confirm(ctx, r.Applied, r.Chain)
-	if same || err != nil {
+	err := n.deps.Sequencer.Confirm(ctx, r.Applied, r.Chain)
+	if !errors.Is(err, sequencer.ErrBranched) {
 		return err
 	}
 	n.deps.Members.Distrust(r, head)

@@ -51,8 +51,8 @@ func TestChain_EachEntryCarriesThatOfTheOneBefore(t *testing.T) {
 	if p := poll1(t, s, last); p.Chain != chain {
 		t.Errorf("the head's is %016x, want %016x", p.Chain, chain)
 	}
-	if at, err := s.ChainAt(context.Background(), last); err != nil || at != chain {
-		t.Errorf("%016x, %v", at, err)
+	if at, err := s.Find(context.Background(), last); err != nil || at != (Found{Chain: chain}) {
+		t.Errorf("%+v, %v", at, err)
 	}
 	loaded := uint64(0)
 	err := s.Load(context.Background(), func(Loaded) error { return nil }, func(r controllog.Row) error { loaded = r.Chain; return nil })

@@ -149,14 +149,40 @@ func (s *Store) Heard(ctx context.Context, epoch uint64) error {
 	return nil
 }
 
-// ChainAt is the hash of the log through the entry of that epoch; 0 when the log has no such entry (any more), or that one
-// has no hash. Errors: ErrUnavailable.
-func (s *Store) ChainAt(ctx context.Context, epoch uint64) (uint64, error) {
-	chain, err := one(ctx, s, pgx.RowTo[int64], `SELECT coalesce((SELECT chain FROM tiercache.log WHERE epoch = $1), 0)`, int64(epoch))
+// Find looks for the entry of an epoch that somebody has applied. Errors: ErrUnavailable.
+func (s *Store) Find(ctx context.Context, epoch uint64) (Found, error) {
+	f, err := one(ctx, s, pgx.RowToStructByPos[struct {
+		Chain int64
+		Lost  bool
+	}], `SELECT coalesce((SELECT chain FROM tiercache.log WHERE epoch = $1), 0), tiercache.is_lost($1)`, int64(epoch))
 	if err != nil {
-		return 0, fmt.Errorf("hash of epoch %d: %w", epoch, err)
+		return Found{}, fmt.Errorf("look for epoch %d: %w", epoch, err)
 	}
-	return uint64(chain), nil
+	return Found{Chain: uint64(f.Chain), Lost: f.Lost}, nil
+}
+
+// Found is what the log has of an epoch.
+type Found struct {
+	// Chain is the hash of the log through its entry; 0 when there is no such entry (any more), or it has no hash.
+	Chain uint64
+	// Lost: the log has jumped over the epoch, and has not purged everything since.
+	Lost bool
+}
+
+// Lost says that a node has an epoch that the log has lost. A new term then begins, which purges everything softly, unless
+// the log has the epoch, has removed it, or has purged everything since. Errors: ErrUnavailable.
+func (s *Store) Lost(ctx context.Context, epoch uint64) error {
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT tiercache.lose($1)`, int64(epoch)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `SELECT FROM tiercache.sequence()`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin a term behind what was lost: %w", err)
+	}
+	return nil
 }
 
 // Branched says that a node has a history in which the log has another hash at that epoch. A new term then begins, which

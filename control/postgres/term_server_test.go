@@ -84,6 +84,17 @@ func TestTerm_BaseBackupRestored(t *testing.T) {
 				t.Fatalf("the term begins at %d, and nodes have %d", term.Epoch, lost)
 			}
 			if !c.above {
+				// The new numbers are above all that was lost, so nobody is ahead. Where no term has purged, a node that has one tells.
+				found, err := s.Find(context.Background(), lost)
+				if err != nil || found.Lost != (c.purge == "") {
+					t.Errorf("epoch %d: %+v, %v", lost, found, err)
+				}
+				if err := s.Lost(context.Background(), lost); err != nil {
+					t.Fatal(err)
+				}
+				if c.purge == "" {
+					wantTerm(t, s, term.Epoch, "soft")
+				}
 				return
 			}
 			// Only a node that is ahead tells.

@@ -2,6 +2,7 @@ package sequencer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -49,18 +50,48 @@ func (s *Sequencer) Shares(epoch, chain uint64) (same, known bool) {
 	return known && !differ(own, chain), known
 }
 
-// Confirm is Shares with PostgreSQL's word where it is not known. An epoch that the log has not, or not any more, is
-// not doubted. Errors: those of Log.
-func (s *Sequencer) Confirm(ctx context.Context, epoch, chain uint64) (bool, error) {
+// Confirm is nil for what the log has, or has removed, with PostgreSQL's word where it is not known. Errors: ErrBranched,
+// ErrLost, those of Log.
+func (s *Sequencer) Confirm(ctx context.Context, epoch, chain uint64) error {
 	same, known := s.Shares(epoch, chain)
-	if known {
-		return same, nil
+	switch {
+	case known && same:
+		return nil
+	case known:
+		return ErrBranched
 	}
-	own, err := s.deps.Log.ChainAt(ctx, epoch)
-	return err == nil && !differ(own, chain), err
+	found, err := s.deps.Log.Find(ctx, epoch)
+	switch {
+	case err != nil:
+		return err
+	case differ(found.Chain, chain):
+		return ErrBranched
+	case found.Lost:
+		return ErrLost
+	}
+	return nil
 }
 
-// Branched is to be called when Confirm says no of a node: it comes from another branch of the log, and so may be what is
+// Lost is to be called when a node says that it has applied an epoch and the log went on without it, or Confirm says so:
+// PostgreSQL was set back by somebody who left no trace of it, and goes on above the node. What the lost entries purged is not
+// known, so everything is purged softly, unless it was since. It is the node's own word, so it is believed as rarely as in
+// Ahead. Errors: ErrTooSoon, those of Log.
+func (s *Sequencer) Lost(ctx context.Context, node string, epoch uint64) error {
+	if found, err := s.deps.Log.Find(ctx, epoch); err != nil || !found.Lost {
+		return err
+	}
+	if err := s.claim(ctx, &s.mu.lastHeard, heardInterval, node, epoch); err != nil {
+		return err
+	}
+	s.log.Error("a node has applied what the control log has lost: everything is purged softly", "node", node, "epoch", epoch)
+	if err := s.deps.Log.Lost(ctx, epoch); err != nil {
+		return s.unclaim(&s.mu.lastHeard, err)
+	}
+	s.rouse()
+	return nil
+}
+
+// Branched is to be called when Confirm says ErrBranched of a node: it comes from another branch of the log, and so may be what is
 // stored where it has been. A term begins that makes all of that dead, unless one has since. It is the node's own
 // word, so it is believed as rarely as in Ahead. Errors: ErrTooSoon, those of Log.
 func (s *Sequencer) Branched(ctx context.Context, node string, epoch, chain uint64) error {
@@ -69,7 +100,7 @@ func (s *Sequencer) Branched(ctx context.Context, node string, epoch, chain uint
 	}
 	s.log.Error("a node comes from another branch of the control log; all that was stored before counts as purged, unless it did already", "node", node, "epoch", epoch)
 	if err := s.deps.Log.Branched(ctx, epoch, chain); err != nil {
-		return err
+		return s.unclaim(&s.mu.lastBranch, err)
 	}
 	s.rouse()
 	return nil
@@ -89,10 +120,20 @@ func (s *Sequencer) claim(ctx context.Context, last *time.Time, interval time.Du
 	}
 	switch n, err := s.deps.Log.HeardLately(ctx, heardWindow); {
 	case err != nil:
-		return err
+		return s.unclaim(last, err)
 	case n >= maxClaims:
 		s.log.Warn("a node is ahead of the control log, or on another branch, but that was said too often: it is not believed", "node", node, "epoch", epoch)
 		return fmt.Errorf("%w: %d times within %v", ErrTooSoon, n, heardWindow)
 	}
 	return nil
+}
+
+// unclaim makes a claim that PostgreSQL did not hear of count as not made: it may be made again at once. It returns err.
+func (s *Sequencer) unclaim(last *time.Time, err error) error {
+	if errors.Is(err, postgres.ErrUnavailable) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		*last = time.Time{}
+	}
+	return err
 }

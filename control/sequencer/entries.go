@@ -107,7 +107,7 @@ func (s *Sequencer) Ahead(ctx context.Context, node string, epoch uint64) error 
 	}
 	s.log.Error("a node is ahead of the control log, which was set back: it goes on above", "node", node, "epoch", epoch, "head", s.Applied())
 	if err := s.deps.Log.Heard(ctx, epoch); err != nil {
-		return err
+		return s.unclaim(&s.mu.lastHeard, err)
 	}
 	s.rouse()
 	return nil

@@ -90,6 +90,9 @@ func (s *Sequencer) take(ctx context.Context, poll postgres.Poll) error {
 	case errors.Is(err, controllog.ErrReset), errors.Is(err, controllog.ErrGap):
 		s.stats.Resets.Add(1)
 		s.log.Warn("what was applied is not on the log's chain: it is read anew", "error", err)
+		if err := s.deps.Log.Lost(ctx, replica.Applied()); err != nil { // does nothing when nothing was
+			return err
+		}
 		if err := s.load(ctx); err != nil {
 			return err
 		}

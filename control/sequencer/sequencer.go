@@ -33,6 +33,10 @@ var (
 	ErrImplausible = errors.New("an epoch that the log cannot have reached")
 	// ErrTooSoon: the number line has jumped a moment ago for another node's sake.
 	ErrTooSoon = errors.New("the log jumped a moment ago")
+	// ErrBranched: what a node has applied is another branch of the log.
+	ErrBranched = errors.New("another branch of the control log")
+	// ErrLost: what a node has applied is not in the log any more.
+	ErrLost = errors.New("an epoch that the control log has lost")
 )
 
 // Log is the control log in PostgreSQL.
@@ -41,7 +45,8 @@ type Log interface {
 	Load(ctx context.Context, begin func(postgres.Loaded) error, row func(controllog.Row) error) error
 	Heard(ctx context.Context, epoch uint64) error
 	HeardLately(ctx context.Context, within time.Duration) (int, error)
-	ChainAt(ctx context.Context, epoch uint64) (uint64, error)
+	Find(ctx context.Context, epoch uint64) (postgres.Found, error)
+	Lost(ctx context.Context, epoch uint64) error
 	Branched(ctx context.Context, epoch, chain uint64) error
 }
 

@@ -102,6 +102,29 @@ func TestSequencer_SetBack(t *testing.T) {
 	}
 }
 
+// TestSequencer_PutBackFileByFile is a base backup in the place of the database: its server has the identifier and the timeline
+// that it had, and begins a term above all that was lost. This node alone knows what is missing.
+func TestSequencer_PutBackFileByFile(t *testing.T) {
+	server := testkit.PostgresCluster(t)
+	store := openStore(t, postgres.Config{URL: server.URL})
+	s := follow(t, store, nil)
+	kept := head(t, s)
+	backup := server.Backup(server.Port(), "-X", "fetch")
+	add(t, store, "lost")
+	lost := head(t, s)
+	server.Stop()
+	backup.Start()
+	if after := head(t, s); after <= lost {
+		t.Fatalf("head %d, %d had been given out", after, lost)
+	}
+	replica := imageOf(t, s)
+	for stamp, want := range map[uint64]invalidation.Verdict{lost: invalidation.Dead, kept: invalidation.Stale, replica.Applied(): invalidation.Live} {
+		if got := replica.Index().Check(stamp, []object.Scope{invalidation.TagScope("", "lost")}); got != want {
+			t.Errorf("stamp %d is %v, not %v (kept %d, lost %d, now %d)", stamp, got, want, kept, lost, replica.Applied())
+		}
+	}
+}
+
 // imageOf is a node that has started from the sequencer's image.
 func imageOf(t *testing.T, s *Sequencer) *controllog.Replica {
 	t.Helper()

@@ -44,6 +44,7 @@ func Judge(cfg *Config) (*Report, error) {
 		e.take(l)
 	}
 	e.findLost()
+	e.judgeTerms()
 	e.dropTerms()
 	e.history.Judge(e.violation)
 	e.history.Monotonic(e.violation)
@@ -187,6 +188,16 @@ func (e *evidence) findLost() {
 			w.Lost = true
 		default:
 			e.violation("G1: %s was committed at %v and is not there", w.ID, w.Committed.Sub(epochStart()))
+		}
+	}
+}
+
+// judgeTerms wants everything purged after a loss that took back what all had applied. Nobody knows what that said.
+func (e *evidence) judgeTerms() {
+	for _, w := range e.history.Writes {
+		purged := slices.ContainsFunc(e.history.Terms, func(term *history.Write) bool { return term.Purges && term.Epoch > w.Epoch })
+		if w.Lost && w.Epoch > 0 && !w.Completed.IsZero() && !purged {
+			e.violation("loss: %s of epoch %d had all receipts and was lost, and no term has purged everything since", w.ID, w.Epoch)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package simulation
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
+	"tiercache/control/postgres"
 	"tiercache/shared/controllog"
 )
 
@@ -36,14 +38,34 @@ func (t *tables) chain() uint64 {
 	return t.log[len(t.log)-1].Chain
 }
 
-func (s *session) ChainAt(ctx context.Context, epoch uint64) (chain uint64, err error) {
+func (s *session) Find(ctx context.Context, epoch uint64) (found postgres.Found, err error) {
 	err = s.statement(ctx, func(d *database) error {
 		if rows := d.state.behind(epoch - 1); len(rows) > 0 && rows[0].Epoch == epoch {
-			chain = rows[0].Chain
+			found.Chain = rows[0].Chain
+		}
+		found.Lost = d.state.isLost(epoch)
+		return nil
+	})
+	return found, err
+}
+
+func (s *session) Lost(ctx context.Context, epoch uint64) error {
+	return s.statement(ctx, func(d *database) error {
+		if d.state.isLost(epoch) {
+			d.state.lost = epoch
+			d.moveOutbox()
 		}
 		return nil
 	})
-	return chain, err
+}
+
+// isLost reports whether the log has jumped over an epoch and has purged nothing since.
+func (t *tables) isLost(epoch uint64) bool {
+	rows := t.behind(epoch)
+	if len(rows) == 0 || rows[0].Prev == 0 || rows[0].Prev >= epoch {
+		return false
+	}
+	return !slices.ContainsFunc(rows, func(r controllog.Row) bool { return purgesAll(r) != "" })
 }
 
 func (s *session) Branched(ctx context.Context, epoch, chain uint64) error {
@@ -53,7 +75,7 @@ func (s *session) Branched(ctx context.Context, epoch, chain uint64) error {
 			return nil
 		}
 		for _, r := range rows[1:] {
-			if purgesHard(r) {
+			if purgesAll(r) == "hard" {
 				return nil
 			}
 		}
@@ -63,8 +85,11 @@ func (s *session) Branched(ctx context.Context, epoch, chain uint64) error {
 	})
 }
 
-// purgesHard reports whether an entry is a term that purges everything hard.
-func purgesHard(r controllog.Row) bool {
+// purgesAll is how an entry purges everything, if it is a term and does.
+func purgesAll(r controllog.Row) string {
 	var change controllog.TermChange
-	return r.Kind == "term" && json.Unmarshal(r.Body, &change) == nil && change.Purge == "hard"
+	if r.Kind != "term" || json.Unmarshal(r.Body, &change) != nil {
+		return ""
+	}
+	return change.Purge
 }

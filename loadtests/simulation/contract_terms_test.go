@@ -73,6 +73,7 @@ func TestContract_Server(t *testing.T)       { onReal(t, serverContract(), newRe
 func serverContract() []demand[servers] {
 	return []demand[servers]{
 		{"Crash", serverCrash},
+		{"Lost", serverLost},
 		{"Restore", serverRestore},
 	}
 }
@@ -116,6 +117,57 @@ func serverCrash(t *testing.T, with servers) {
 	}
 	if list := must[[]postgres.Member](t)(s.Members(ctx)); len(list) != 1 || list[0] != m {
 		t.Errorf("members %+v, want %+v", list, m)
+	}
+}
+
+// serverLost starts the server twice: each term jumps over numbers that somebody may have had. The first jump is from the
+// beginning: there was no log before.
+func serverLost(t *testing.T, with servers) {
+	ctx, s := t.Context(), with.store()
+	purged(t, with, "a")
+	rows, head := polled(t, with, 0)
+	with.crash(t)
+	with.start(t)
+	jumped, term := polled(t, with, head)
+	if len(jumped) != 1 || jumped[0].Kind != "term" || term <= head+2 {
+		t.Fatalf("behind %d: %+v", head, jumped)
+	}
+	wantLost := func(epoch uint64, want bool) {
+		t.Helper()
+		if found, err := s.Find(ctx, epoch); err != nil || found.Lost != want {
+			t.Errorf("epoch %d, of a log with %d, %d, %d: %+v, %v, want lost: %v", epoch, rows[0].Epoch, head, term, found, err, want)
+		}
+	}
+	lose := func(epoch uint64) {
+		t.Helper()
+		if err := s.Lost(ctx, epoch); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, epoch := range []uint64{0, 1, rows[0].Epoch - 1, rows[0].Epoch, head, term, term + 1, 1 << 62} {
+		wantLost(epoch, false)
+		lose(epoch)
+	}
+	if more, _ := polled(t, with, term); len(more) != 0 {
+		t.Fatalf("nothing was lost: %+v", more)
+	}
+	for _, epoch := range []uint64{head + 1, term - 1} {
+		wantLost(epoch, true)
+	}
+	purged(t, with, "b")
+	lose(term - 1)
+	more, last := polled(t, with, term)
+	e, err := more[0].Entry()
+	if len(more) != 2 || err != nil || e.Term == nil || e.Term.Purge != "soft" || more[1].ID != "b" {
+		t.Fatalf("behind %d: %+v, %v", term, more, err)
+	}
+	wantLost(head+1, false) // everything was purged
+	lose(head + 1)
+	if more, _ := polled(t, with, last); len(more) != 0 {
+		t.Errorf("once more: %+v", more)
+	}
+	if n, err := s.HeardLately(ctx, time.Hour); err != nil || n != 1 {
+		t.Errorf("%d claims, %v", n, err)
 	}
 }
 

@@ -42,6 +42,7 @@ type tables struct {
 	started   time.Time
 	heard     uint64
 	branched  bool
+	lost      uint64 // an epoch that somebody has and the log has lost; 0: none
 	compacted uint64
 }
 
@@ -147,7 +148,7 @@ func (d *database) sortLog() {
 func (d *database) beginTerm(moment time.Time) {
 	t := &d.state
 	head := t.head()
-	if head > 0 && t.known && t.started.Equal(d.started) && t.timeline == d.timeline && t.system == d.system && t.heard <= head && !t.branched {
+	if head > 0 && t.known && t.started.Equal(d.started) && t.timeline == d.timeline && t.system == d.system && t.heard <= head && !t.branched && t.lost == 0 {
 		return
 	}
 	change := controllog.TermChange{Reason: "the database server was started"}
@@ -162,6 +163,8 @@ func (d *database) beginTerm(moment time.Time) {
 		change = controllog.TermChange{Reason: "a failover or a restore", Purge: "soft"}
 	case t.heard > head:
 		change = controllog.TermChange{Reason: fmt.Sprintf("a node has epoch %d, which the log has not", t.heard), Purge: "soft"}
+	case t.lost != 0:
+		change = controllog.TermChange{Reason: fmt.Sprintf("a node has epoch %d, which the log has lost", t.lost), Purge: "soft"}
 	}
 	epoch := max(head, t.heard, uint64(time.Now().UnixMicro())) + 1
 	if d.flaws.reuse && head > 0 {
@@ -169,7 +172,7 @@ func (d *database) beginTerm(moment time.Time) {
 	}
 	body, _ := json.Marshal(change) // of strings
 	d.link(controllog.Row{Epoch: epoch, Time: moment, ID: fmt.Sprintf("term/%d", epoch), Kind: "term", Body: body})
-	t.branched = false
+	t.branched, t.lost = false, 0
 	t.known, t.system, t.timeline, t.started = true, d.system, d.timeline, d.started
 	d.sequence = max(d.sequence, epoch)
 }

@@ -36,6 +36,9 @@ func (r *Renew) AppendJSON(b []byte) ([]byte, error) {
 	b = appendTrue(b, `,"join":`, r.Join)
 	b = appendTrue(b, `,"leave":`, r.Leave)
 	b = appendTrue(b, `,"report":`, r.Report)
+	if r.Lost != 0 {
+		b = strconv.AppendUint(append(b, `,"lost":`...), r.Lost, 10)
+	}
 	return append(b, '}'), nil
 }
 
@@ -69,6 +72,8 @@ func DecodeRenew(b []byte) (*Renew, error) {
 			r.Leave = f.boolean()
 		case "report":
 			r.Report = f.boolean()
+		case "lost":
+			r.Lost = f.number()
 		default:
 			f.odd = true
 		}

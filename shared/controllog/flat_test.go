@@ -20,7 +20,7 @@ func renews() *rapid.Generator[controllog.Renew] {
 		text := func() string { return texts().Draw(t, "text") }
 		return controllog.Renew{
 			Node: text(), Tier: text(), Region: text(), Addr: text(), Nonce: text(), Instance: text(), Replaces: text(),
-			Applied: rapid.Uint64().Draw(t, "applied"), Chain: rapid.Uint64().Draw(t, "chain"),
+			Applied: rapid.Uint64().Draw(t, "applied"), Chain: rapid.Uint64().Draw(t, "chain"), Lost: rapid.Uint64().Draw(t, "lost"),
 			Join: rapid.Bool().Draw(t, "join"), Leave: rapid.Bool().Draw(t, "leave"), Report: rapid.Bool().Draw(t, "report"),
 		}
 	})

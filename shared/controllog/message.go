@@ -41,6 +41,8 @@ type Renew struct {
 	// Report only says what the node has applied: it is not answered, and grants nothing. One that is lost is made good
 	// by the next renewal.
 	Report bool `json:"report,omitempty"`
+	// Lost is the highest epoch that the node had applied and the log went on without, until control has heard of it.
+	Lost uint64 `json:"lost,omitempty"`
 }
 
 // RenewReply answers a Renew. Head was read by a statement that began after the request had arrived and left

@@ -112,7 +112,7 @@ func (l *loop) apply(entries ...controllog.Entry) error {
 // the log that is no more.
 func (l *loop) lost(err error) {
 	l.f.lease.Revoke()
-	l.lostAt = l.seq
+	l.lostAt, l.lostEpoch = l.seq, max(l.lostEpoch, l.f.Applied())
 	l.replace(err)
 }
 

@@ -43,6 +43,7 @@ type renewal struct {
 	join    bool
 	applied uint64    // as it was sent
 	chain   uint64    // the log's hash through applied
+	lost    uint64    // an epoch that was applied and is not in the log; 0: none
 	sent    time.Time // by the follower's clock, before anything was sent
 	nats    bool      // NATS may be asked
 	http    bool      // HTTP may be asked
@@ -60,7 +61,7 @@ var errRefused = errors.New("control refuses")
 func (f *Follower) exchange(ctx context.Context, r *renewal, leave bool) {
 	request := controllog.Renew{
 		Node: f.cfg.Node, Tier: f.cfg.Tier, Region: f.cfg.Region, Addr: f.cfg.Addr,
-		Applied: r.applied, Chain: r.chain, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave,
+		Applied: r.applied, Chain: r.chain, Nonce: rand.Text(), Instance: f.instance, Join: r.join, Leave: leave, Lost: r.lost,
 	}
 	if r.join && f.disk != nil {
 		request.Replaces = f.disk.Before()

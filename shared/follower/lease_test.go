@@ -69,8 +69,16 @@ func TestLease_AskedForBeforeTheBranchWasLost(t *testing.T) {
 	if l.failing {
 		t.Error("the next renewal waits")
 	}
+	if l.lostEpoch != base+1 {
+		t.Errorf("it tells control of %d", l.lostEpoch)
+	}
 
-	l.answer(asked(term.Epoch))
+	told := asked(term.Epoch)
+	told.lost = base + 1
+	l.answer(told)
+	if l.lostEpoch != 0 {
+		t.Error("control has heard, and it goes on telling")
+	}
 	if live() {
 		t.Error("there is a lease without the term")
 	}

@@ -48,6 +48,7 @@ type loop struct {
 	whole                  bool   // entries do not help any more: an image is needed
 	disown                 bool   // and it was another branch of the log: what was stamped is dead
 	lostAt                 uint64 // the last exchange that had begun when the node heard that its branch of the log was lost
+	lostEpoch              uint64 // the highest one that was applied and is not in the log, until control knows
 	empty                  bool   // a node that knows nothing asks for an image, unless that just failed
 
 	// The exchanges.

@@ -65,7 +65,7 @@ func (l *loop) renew(ctx context.Context, now time.Time) {
 	l.seq++
 	applied, chain := l.f.replica.At()
 	r := &renewal{
-		seq: l.seq, join: !l.joined, applied: applied, chain: chain, sent: l.f.now(),
+		seq: l.seq, join: !l.joined, applied: applied, chain: chain, sent: l.f.now(), lost: l.lostEpoch,
 		nats: l.natsUsable(now), http: l.f.http != nil,
 	}
 	l.renewing, l.lastSent, l.sinceRenew = true, now, 0
@@ -138,6 +138,9 @@ func (l *loop) granted(r *renewal) {
 	l.joined, l.failing, l.reported = true, false, max(l.reported, r.applied)
 	l.reportEvery = r.reply.ReportEvery()
 	l.rotate(r.reply.Drain, "")
+	if r.lost == l.lostEpoch {
+		l.lostEpoch = 0
+	}
 	f.lease.Grant(r.sent, r.reply.Head)
 	l.aim(r.reply.Head, l.sinceRenew)
 	l.confirm(r.seq, r.reply.Head, r.via)
