@@ -62,6 +62,7 @@ type sample struct {
 	objects int64   // that are concerned
 	bytes   float64 // of them
 	squares float64 // sum of the squares of their bytes
+	largest float64 // the most bytes of one
 	checked int     // seen at the last look whether it is enough
 }
 
@@ -79,6 +80,7 @@ func (s *sample) add(item *object.Item, view View) {
 	s.objects++
 	s.bytes += b
 	s.squares += b * b
+	s.largest = max(s.largest, b)
 }
 
 func (s *sample) concerns(head *object.Head) bool {
@@ -115,8 +117,9 @@ func (s *sample) estimate() *Count {
 	n := float64(s.seen)
 	all := math.Max(float64(s.of), n) // it may have grown meanwhile
 	scale := all / n
-	// Of nothing that was found there may still be some: three of as many values as were seen, with 95 % confidence.
-	found := math.Max(float64(s.objects), 1)
+	// Two more than were found, after Agresti and Coull: few say little of how far off they are. Of nothing that was found there
+	// may still be three of as many values as were seen, with 95 % confidence.
+	found := float64(s.objects) + 2
 	left := 1 - n/all
 	spread := func(sum, squares float64) int64 {
 		variance := math.Max(squares/n-(sum/n)*(sum/n), 0)
@@ -125,6 +128,10 @@ func (s *sample) estimate() *Count {
 	c := &Count{
 		Objects: int64(math.Round(float64(s.objects) * scale)), Bytes: int64(math.Round(s.bytes * scale)), Seen: s.seen, Of: int(all),
 		ObjectsError: spread(found, found), BytesError: spread(s.bytes, s.squares),
+	}
+	// Sizes are not normal: of few that were not seen one may be as large as the largest.
+	if left > 0 {
+		c.BytesError = max(c.BytesError, int64(s.largest))
 	}
 	if s.objects == 0 {
 		c.ObjectsError = int64(math.Ceil(3 * scale * left))
