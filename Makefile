@@ -24,9 +24,11 @@ build: ## build bin/tiercache
 	@mkdir -p bin
 	$(BUILD) -o bin/tiercache ./cmd/tiercache
 
+# Packages that are tested at once: one more than there are processors, since many tests wait for servers.
+PACKAGES ?= $(shell expr $$(nproc) + 1)
 .PHONY: test
 test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Redis and NATS; memory budgets without it
-	$(GOTEST) -race -timeout 15m $(TESTFLAGS) $(PKG)
+	$(GOTEST) -race -timeout 15m -p $(PACKAGES) $(TESTFLAGS) $(PKG)
 	$(if $(filter ./...,$(PKG)),$(GOTEST) -timeout 5m -run 'Allocations|Memory' $(TESTFLAGS) ./edge/...)
 
 .PHONY: test-control
