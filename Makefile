@@ -65,6 +65,10 @@ drill-restore: deps-up build ## lose the database of a platform under load, rest
 bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 minutes: latency, throughput, the cost of a watch
 	go run ./loadtests/sequencing/run $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: deps-up deps-peers build ## how fast hits are beside nginx, Varnish, HAProxy and Traffic Server, in about 12 minutes; as root
+	go run ./loadtests/peers/run $(ARGS)
+
 .PHONY: fleet
 fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 minutes: tables and a plot in results/
 	go run ./loadtests/fleet/run $(ARGS)
@@ -98,12 +102,14 @@ clean: ## remove what was built; the data folder stays
 	rm -rf bin dist
 
 # Programs that this machine lacks, installed with apt. Nothing is started.
-.PHONY: deps-up deps-test deps-faults deps-http
+.PHONY: deps-up deps-test deps-faults deps-peers deps-http
 deps-up:
 	@.ci/deps up
 deps-test:
 	@.ci/deps test
 deps-faults:
 	@.ci/deps faults
+deps-peers:
+	@.ci/deps peers
 deps-http:
 	@.ci/deps http

@@ -20,12 +20,13 @@ import (
 // NodeSettings are what a node of the platform was given to follow the log.
 type NodeSettings struct {
 	ControlURL, NATSURL, NATSSeedFile, TierTokenFile string
+	Regionals                                        string // a list in YAML, empty for a node that has none
 }
 
 // SettingsOf reads the settings of a node that `tiercache up` has made in a data directory.
 func SettingsOf(dataDir, node string) (NodeSettings, error) {
 	values, err := valuesOf(dataDir, node)
-	return NodeSettings{values["control_url"], values["nats_url"], values["nats_seed_file"], values["tier_token_file"]}, err
+	return NodeSettings{values["control_url"], values["nats_url"], values["nats_seed_file"], values["tier_token_file"], values["regionals"]}, err
 }
 
 // PostgresURL is where the platform's control finds its database.
@@ -57,6 +58,7 @@ type Config struct {
 	Program    string // tiercache
 	DataDir    string // made if there is none
 	PortOffset int
+	Upstream   string   // URL of the site that is served; empty: the platform's own origin
 	Env        []string // beside this process's own
 }
 
@@ -70,6 +72,9 @@ type Platform struct {
 func Start(ctx context.Context, cfg Config) (*Platform, error) {
 	p := &Platform{done: make(chan error, 1)}
 	p.cmd = exec.Command(cfg.Program, "up", "--edges", "1", "--data-dir", cfg.DataDir, "--port-offset", strconv.Itoa(cfg.PortOffset))
+	if cfg.Upstream != "" {
+		p.cmd.Args = append(p.cmd.Args, "--upstream", cfg.Upstream)
+	}
 	p.cmd.Env = append(os.Environ(), cfg.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for this program
 	out, err := p.cmd.StdoutPipe()

@@ -57,7 +57,7 @@ func vendors() []vendor {
 		{library: "github.com/jackc/puddle", homes: []string{"origin/postgres", "control/postgres"}}, // for the errors of pgx's pool
 		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
-		{library: "github.com/valyala/fasthttp", homes: []string{"shared/proxy/listener", "shared/proxy/tier"}},
+		{library: "github.com/valyala/fasthttp", homes: []string{"shared/proxy/listener", "shared/proxy/tier", "loadtests/peers"}},
 		{library: "github.com/allegro/bigcache", homes: []string{"edge/l1"}},
 		{library: "github.com/klauspost/compress", homes: []string{"shared/encoding", "control/backup"}},
 		{library: "github.com/andybalholm/brotli", homes: []string{"shared/encoding"}},
