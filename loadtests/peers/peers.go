@@ -64,8 +64,11 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 		}
 	}
 	for _, c := range cases {
-		m, err := r.measure(ctx, c)
+		m, profile, err := r.measure(ctx, c)
 		report.Cases = append(report.Cases, m)
+		if report.Profile == nil {
+			report.Profile = profile
+		}
 		if err != nil {
 			return report, fmt.Errorf("%s: %w", c.name, err)
 		}
@@ -78,46 +81,62 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 	return report, nil
 }
 
-// measure runs one case: all servers at once, one of them under load at a time.
-func (r *run) measure(ctx context.Context, c workload) (m Case, err error) {
+// measure runs one case: all servers at once, one of them under load at a time. The profile is the edge's.
+func (r *run) measure(ctx context.Context, c workload) (m Case, profile []Share, err error) {
 	m.Name, m.Servers = c.name, make([]Measured, len(r.now))
 	servers, stop, err := r.startAll(ctx)
 	defer func() { err = errors.Join(err, stop()) }()
 	if err != nil {
-		return m, err
+		return m, nil, err
 	}
 	for i, s := range servers {
 		m.Servers[i].Name = s.name
 		r.say("%s, %s: fill", c.name, s.name)
 		if err := fill(ctx, s, c); err != nil {
-			return m, fmt.Errorf("%s: %w", s.name, err)
+			return m, nil, fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	if err := r.throughput(ctx, servers, c, &m); err != nil {
+		return m, nil, err
+	}
+	if servers[0].name == tiercacheEdge().name {
+		if profile, err = r.profile(ctx, servers[0], c); err != nil {
+			return m, nil, err
+		}
+	}
+	if !c.latency {
+		return m, profile, nil
+	}
+	return m, profile, r.latencies(ctx, servers, c, &m)
+}
+
+func (r *run) throughput(ctx context.Context, servers []*server, c workload, m *Case) error {
 	for round := range r.cfg.Rounds {
 		for i, s := range servers {
 			got, err := r.wrk(ctx, s, c)
 			if err != nil {
-				return m, fmt.Errorf("%s: %w", s.name, err)
+				return fmt.Errorf("%s: %w", s.name, err)
 			}
 			m.Servers[i].Rounds = append(m.Servers[i].Rounds, got)
 			r.say("%s, round %d of %d, %s: %.0f requests a second", c.name, round+1, r.cfg.Rounds, s.name, got.Rate)
 		}
 	}
-	if !c.latency {
-		return m, nil
-	}
-	m.Rate = r.rate(&m)
+	return nil
+}
+
+func (r *run) latencies(ctx context.Context, servers []*server, c workload, m *Case) error {
+	m.Rate = r.rate(m)
 	for range r.cfg.Rounds {
 		for i, s := range servers {
 			took, err := r.openLoop(ctx, s, c, m.Rate)
 			if err != nil {
-				return m, fmt.Errorf("%s: %w", s.name, err)
+				return fmt.Errorf("%s: %w", s.name, err)
 			}
 			m.Servers[i].Latencies = append(m.Servers[i].Latencies, took)
 			r.say("%s at %.0f requests a second, %s: p50 %v, p99 %v", c.name, m.Rate, s.name, took.P50.Round(time.Microsecond), took.P99.Round(time.Microsecond))
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // rate is that of the open loop: a share of what nginx can.

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"github.com/valyala/fasthttp"
 
 	"tiercache/shared/testkit"
@@ -121,6 +123,24 @@ func TestReport_HasEachServerAndIsDrawn(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	r.Profile = []Share{{"kernel: send", 0.4}}
+	page := filepath.Join(t.TempDir(), "page.md")
+	if err := r.Page(page); err == nil {
+		t.Error("a page that is not there")
+	}
+	if err := os.WriteFile(page, []byte("before\n"+pageBegin+"\nold\n"+pageEnd+"\nafter\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.Page(page); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := os.ReadFile(page)
+	if err != nil || !strings.HasPrefix(string(made), "before\n") || !strings.HasSuffix(string(made), "\nafter\n") || strings.Contains(string(made), "old") ||
+		strings.Count(string(made), "| kernel: send | 40.0 % |") != 1 {
+		t.Errorf("%s, %v", made, err)
+	}
 	names, err := r.Save(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -174,4 +194,23 @@ func TestServer_StopsAllThatItBegan(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A sample belongs to its innermost part: what the kernel does for fasthttp is the kernel's.
+func TestShares_OfTheInnermostPart(t *testing.T) {
+	sample := func(value int64, frames ...string) *profile.Sample {
+		s := &profile.Sample{Value: []int64{1, value}}
+		for _, name := range frames {
+			s.Location = append(s.Location, &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: name}}}})
+		}
+		return s
+	}
+	got := shares(&profile.Profile{Sample: []*profile.Sample{
+		sample(60, "syscall.Syscall", "internal/poll.(*FD).Write", "net.(*conn).Write", "github.com/valyala/fasthttp.(*Server).serveConn"),
+		sample(30, "runtime.memmove", "github.com/allegro/bigcache/v3.(*BigCache).Get", "tiercache/shared/proxy.(*Proxy).serve"),
+		sample(10, "runtime.nanotime"),
+	}})
+	if want := []Share{{"kernel: send", 0.6}, {"L1: look up and copy", 0.3}, {"Go: the rest", 0.1}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

@@ -17,6 +17,7 @@ type Report struct {
 	Versions []Version
 	Cases    []Case
 	Memory   []Memory
+	Profile  []Share // of the edge, in the first case; empty: it was not measured
 }
 
 // Version is what a server says that it is.

@@ -71,6 +71,7 @@ func vendors() []vendor {
 		{library: "github.com/danielgtaylor/huma", homes: []string{"control"}},
 		{library: "github.com/Shopify/toxiproxy", homes: []string{"loadtests/faults"}},
 		{library: "github.com/rs/zerolog", homes: []string{"loadtests/faults"}}, // which toxiproxy wants
+		{library: "github.com/google/pprof", homes: []string{"loadtests/peers"}},
 		{library: "github.com/anishathalye/porcupine", homes: []string{"loadtests/faults"}},
 	}
 }

@@ -29,6 +29,7 @@ func main() {
 	only := flag.String("only", "", "servers to measure, with commas; empty: all")
 	cases := flag.String("cases", "", "cases to measure, with semicolons, as \"1 KiB;100 KiB\"; empty: all")
 	results := flag.String("results", "results", "folder for tables and plot")
+	page := flag.String("page", "", "page in whose place for figures they are put, with a plot beside it; empty: none")
 	bare := flag.String("bare", "", "be the bare server, at that host:port: what this program starts itself")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -38,7 +39,7 @@ func main() {
 		err = peers.Bare(*bare)
 	} else {
 		cfg.Only, cfg.Cases = split(*only, ","), split(*cases, ";")
-		err = measure(ctx, cfg, *results)
+		err = measure(ctx, cfg, *results, *page)
 	}
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
@@ -55,7 +56,7 @@ func split(list, by string) (names []string) {
 	return names
 }
 
-func measure(ctx context.Context, cfg peers.Config, results string) error {
+func measure(ctx context.Context, cfg peers.Config, results, page string) error {
 	program, err := filepath.Abs(cfg.Program)
 	if err != nil {
 		return err
@@ -71,5 +72,8 @@ func measure(ctx context.Context, cfg peers.Config, results string) error {
 		return saved
 	}
 	fmt.Printf("\n%s\n", strings.Join(names, "\n"))
-	return err
+	if err != nil || page == "" {
+		return err
+	}
+	return report.Page(page)
 }
