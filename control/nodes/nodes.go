@@ -230,21 +230,23 @@ func (n *Nodes) answer(ctx context.Context, r *controllog.Renew, standing member
 var errBranched = errors.New("what this node has applied is another branch of the control log")
 
 // head reads the head for a node. When the node is ahead of it, or has applied what is not in it any more, the log was set
-// back: then it goes on above the node, and has purged everything. Errors: errBranched, after which all that was stored before is dead; those of the sequencer.
+// back: then it goes on above the node, and has purged everything. Errors: errBranched, after which all that was stored
+// before is dead; those of the sequencer.
 func (n *Nodes) head(ctx context.Context, r *controllog.Renew) (uint64, error) {
 	s := n.deps.Sequencer
+	if r.Lost > 0 {
+		if err := s.Lost(ctx, r.Node, r.Lost); err != nil {
+			return 0, err
+		}
+	}
 	head, err := s.Head(ctx)
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case r.Applied > head:
+	if r.Applied > head {
 		err = s.Ahead(ctx, r.Node, r.Applied)
-	case r.Lost > 0:
-		err = s.Lost(ctx, r.Node, r.Lost)
-	default:
-		err = n.confirm(ctx, r, head)
-		if !errors.Is(err, sequencer.ErrLost) {
+	} else {
+		if err = n.confirm(ctx, r, head); !errors.Is(err, sequencer.ErrLost) {
 			return head, err
 		}
 		err = s.Lost(ctx, r.Node, r.Applied)
