@@ -60,6 +60,13 @@ func (u *Units) Cost(x Mix) ByRole {
 	return ByRole{}.plus(u.L1, x.L1).plus(u.L2, x.L2).plus(u.Fill, x.Fill).plus(u.Write, x.Writes).plus(u.Purge, x.Purges)
 }
 
+// Spread is the cost of 1,000 requests a second of a mix over so many nodes of one tier, of those roles, in cores of all of
+// them: requests are shared out, but each node follows the log, and so pays for each write and purge.
+func (u *Units) Spread(x Mix, nodes int, roles ...Role) float64 {
+	follows := x.Writes*u.Write.Sum(roles...) + x.Purges*u.Purge.Sum(roles...)
+	return u.Cost(x).Sum(roles...) + float64(nodes-1)*follows
+}
+
 // Group is what runs on one machine.
 type Group struct {
 	Name  string

@@ -25,7 +25,7 @@ func sample() Measured {
 		return Phase{Case: c, Rate: float64(requests) / 10, Seconds: 10, Requests: requests, CPU: roles(cpu...), Memory: maps.Clone(full), EdgeRequests: float64(requests), LoadBefore: "0.50", LoadAfter: "1.25"}
 	}
 	m := Measured{
-		Date: "2026-01-02 03:04", Machine: "2 x A CPU", LoadBefore: "0.10", LoadAfter: "0.20", Seconds: 10, Objects: 12000, Bytes: 100e6, Sizes: sizes(), Hot: 1000, L1: 64 << 20,
+		Date: "2026-01-02 03:04", Machine: "2 x A CPU", LoadBefore: "0.10", LoadAfter: "0.20", Seconds: 10, Took: 250, Objects: 12000, Bytes: 100e6, Sizes: sizes(), Hot: 1000, L1: 64 << 20,
 		Zipf: 1.1, Seed: seed, PerTag: 10, Writes: 0.01, Purges: 0.001, Connections: 2000, ConnectionBytes: 10 << 10,
 		Phases: []Phase{
 			{Case: CaseIdle, Seconds: 20, CPU: roles(2, 2, 2, 2, 2, 2, 2), Memory: memory},
@@ -160,20 +160,40 @@ func TestFleet(t *testing.T) {
 	near(t, "an edge's line", f.EdgeMegabits, 500*10_000*8/1e6)
 }
 
-// Numbers of machines follow from what one carries: 0.9 cores over what an edge of two costs.
+// Numbers of machines follow from what one carries: 0.9 cores over what each of so many edges costs.
 func TestFleet_GrowsWithTheRate(t *testing.T) {
 	m, p := sample(), examplePrices()
 	p.Machines[0].Memory = 1 << 40 // cores alone decide
 	u := m.Units()
 	mix := m.last(CaseMix).Mix()
-	for _, edges := range []int{2, 3, 7} {
-		one := 0.9 / u.Cost(mix.Over(edges))[Edge] * 1000
-		got, over := m.edges(&p, &p.Machines[0], &u, mix, one*float64(edges)-1)
-		if got != edges {
-			t.Errorf("%d edges, want %d", got, edges)
+	for _, edges := range []int{2, 3, 5} {
+		all := float64(edges) * 0.9 / u.Spread(mix.Over(edges), edges, Edge) * 1000
+		for more, want := range map[float64]int{-1: edges, 1: edges + 1} {
+			got := least(p.AtLeast.Edge, all+more, func(n int) float64 { return p.Carries(&p.Machines[0], 0.1, u.Spread(mix.Over(n), n, Edge)) })
+			if got != want {
+				t.Errorf("%.0f requests a second, %+g: %d edges, want %d", all, more, got, want)
+			}
 		}
-		near(t, "their mix", over.L2, mix.Over(edges).L2)
 	}
+	if n := least(2, 10, func(n int) float64 { return 1 / float64(n) }); n != 0 {
+		t.Errorf("%d nodes that together carry no more than one", n)
+	}
+	p.Machines[0].VCPUs, p.Machines[0].Month = 64, 640
+	f := m.Fleet(&p, &p.Machines[0], 200_000)
+	if f.Edges < 2 || f.Regionals < 2 || f.Missing != "" {
+		t.Fatalf("%+v", f)
+	}
+	near(t, "the mix over its edges", f.Mix.L2, mix.Over(f.Edges).L2)
+}
+
+// Each node of a tier follows the log: it pays for all writes and purges, and for its part of the requests.
+func TestSpread(t *testing.T) {
+	m := sample()
+	u := m.Units()
+	x := Mix{L1: 1, Writes: 0.01, Purges: 0.1}
+	u.Write[Edge] = 2
+	near(t, "one", u.Spread(x, 1, Edge), 0.05+0.02+0.01)
+	near(t, "five", u.Spread(x, 5, Edge), 0.05+5*(0.02+0.01))
 }
 
 func TestFleet_SaysWhyAMachineIsTooSmall(t *testing.T) {
@@ -182,9 +202,9 @@ func TestFleet_SaysWhyAMachineIsTooSmall(t *testing.T) {
 		rate   float64
 		want   string
 	}{
-		"memory of the edge": {func(_ *Measured, p *Prices) { p.Machines[0].Memory = 64 << 20 }, 1000, "no number of edges does it"},
+		"memory of the edge": {func(m *Measured, _ *Prices) { m.last(CaseIdle).Memory[Edge] = 4 << 30 }, 1000, "no number of edges does it"},
 		"memory of a region": {func(m *Measured, _ *Prices) { m.last(CaseFill).Memory[Redis] = 4 << 30 }, 1000, "regional + Redis does not fit into the memory"},
-		"PostgreSQL":         {func(*Measured, *Prices) {}, 100_000, "origin + PostgreSQL carries 6780 requests a second"},
+		"PostgreSQL":         {func(*Measured, *Prices) {}, 100_000, "origin + PostgreSQL carries 6,779 requests a second"},
 		"idle":               {func(m *Measured, _ *Prices) { m.last(CaseIdle).CPU[Control] = 40 }, 1000, "control + NATS carries 0 requests a second"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -87,8 +87,9 @@ func Run(ctx context.Context, cfg Config) (m Measured, err error) {
 	if err := cfg.Validate(); err != nil {
 		return m, err
 	}
+	began := time.Now()
 	m = Measured{
-		Date: time.Now().UTC().Format("2006-01-02 15:04"), Machine: processes.Machine(), LoadBefore: processes.Load(), Seconds: cfg.Lasting.Seconds(),
+		Date: began.UTC().Format("2006-01-02 15:04"), Machine: processes.Machine(), LoadBefore: processes.Load(), Seconds: cfg.Lasting.Seconds(),
 		Objects: cfg.Objects, Sizes: sizes(), Hot: hot, L1: l1Size, Zipf: zipf, Seed: seed, PerTag: perTag, Writes: writesEach, Purges: purgesEach, Connections: connections,
 	}
 	r := &run{cfg: cfg, set: newSet(cfg.Objects)}
@@ -109,7 +110,7 @@ func Run(ctx context.Context, cfg Config) (m Measured, err error) {
 	if err := r.measure(ctx, &m); err != nil {
 		return m, err
 	}
-	m.LoadAfter = processes.Load()
+	m.LoadAfter, m.Took = processes.Load(), time.Since(began).Seconds()
 	return m, nil
 }
 

@@ -27,6 +27,7 @@ type Measured struct {
 	LoadBefore string  `json:"load_before"`
 	LoadAfter  string  `json:"load_after"`
 	Seconds    float64 `json:"seconds"` // of each phase, as asked for
+	Took       float64 `json:"took"`    // seconds, all of it
 
 	Objects int     `json:"objects"`
 	Bytes   int64   `json:"bytes"` // of all objects

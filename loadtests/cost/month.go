@@ -11,8 +11,8 @@ const (
 
 	gigabyte = 1e9
 
-	// maxEdges bounds the search for a number of edges.
-	maxEdges = 1000
+	// maxNodes bounds the search for a number of nodes of a tier.
+	maxNodes = 1000
 )
 
 // Fleet is what carries a rate of requests with machines of one size, and what a month of it costs.
@@ -50,26 +50,8 @@ func (f *Fleet) Saved() float64 { return f.Without - f.OriginEgress }
 // Fleet reckons with the shares of the measured mix.
 func (m *Measured) Fleet(p *Prices, machine *Machine, rate float64) Fleet {
 	f := Fleet{Machine: *machine, Rate: rate}
-	units, mix := m.Units(), m.last(CaseMix).Mix()
-	if f.Edges, f.Mix = m.edges(p, machine, &units, mix, rate); f.Edges == 0 {
-		f.Missing = "no number of edges does it"
-		return f
-	}
-	groups, costs := Groups(), units.Cost(f.Mix)
-	for i, count := range []*int{&f.Regionals, &f.Origins, &f.Controls} {
-		group := groups[i+1]
-		carries := p.Carries(machine, units.Idle.Sum(group.Roles...), costs.Sum(group.Roles...))
-		least := []int{p.AtLeast.Regional, p.AtLeast.Origin, p.AtLeast.Control}[i]
-		switch {
-		case !m.fits(p, machine, group):
-			f.Missing = group.Name + " does not fit into the memory"
-		case carries <= 0 || i > 0 && carries < rate: // one PostgreSQL takes all writes, and one control node all purges
-			f.Missing = fmt.Sprintf("%s carries %.0f requests a second", group.Name, carries)
-		default:
-			*count = max(least, int(math.Ceil(rate/carries)))
-			continue
-		}
-		return f
+	if f.Missing = m.deal(p, &f); f.Missing != "" {
+		return Fleet{Machine: *machine, Rate: rate, Missing: f.Missing}
 	}
 	f.L1 = m.L1Room(p, machine, rate/float64(f.Edges))
 	f.EdgeMegabits = rate / float64(f.Edges) * f.Mix.Bytes * 8 / 1e6
@@ -81,16 +63,46 @@ func (m *Measured) Fleet(p *Prices, machine *Machine, rate float64) Fleet {
 	return f
 }
 
-// edges is the least number that carries the rate, and the mix over so many; 0: none does. More edges ask the region for more, so
-// that each of them carries less.
-func (m *Measured) edges(p *Prices, machine *Machine, units *Units, mix Mix, rate float64) (int, Mix) {
-	byMemory := m.EdgeCarries(p, machine)
-	for n := p.AtLeast.Edge; n <= maxEdges; n++ {
-		over := mix.Over(n)
-		carries := min(byMemory, p.Carries(machine, units.Idle[Edge], units.Cost(over)[Edge]))
-		if carries*float64(n) >= rate {
-			return n, over
+// deal finds out how many machines of each kind there must be, or says why no number will do.
+func (m *Measured) deal(p *Prices, f *Fleet) (missing string) {
+	units, mix, groups := m.Units(), m.last(CaseMix).Mix(), Groups()
+	for _, group := range groups[1:] {
+		if !m.fits(p, &f.Machine, group) {
+			return group.Name + " does not fit into the memory"
 		}
 	}
-	return 0, mix
+	// More edges ask the region for more, so each of them carries less.
+	byMemory := m.EdgeCarries(p, &f.Machine)
+	f.Edges = least(p.AtLeast.Edge, f.Rate, func(n int) float64 {
+		return min(byMemory, p.Carries(&f.Machine, units.Idle[Edge], units.Spread(mix.Over(n), n, Edge)))
+	})
+	if f.Edges == 0 {
+		return "no number of edges does it"
+	}
+	f.Mix = mix.Over(f.Edges)
+	region := groups[1].Roles
+	f.Regionals = least(p.AtLeast.Regional, f.Rate, func(n int) float64 {
+		return p.Carries(&f.Machine, units.Idle.Sum(region...), units.Spread(f.Mix, n, region...))
+	})
+	if f.Regionals == 0 {
+		return "no number of regional nodes does it"
+	}
+	costs := units.Cost(f.Mix)
+	for _, group := range groups[2:] { // one PostgreSQL takes all writes, and one control node all purges
+		if carries := p.Carries(&f.Machine, units.Idle.Sum(group.Roles...), costs.Sum(group.Roles...)); carries < f.Rate {
+			return fmt.Sprintf("%s carries %s requests a second", group.Name, count(math.Floor(carries)))
+		}
+	}
+	f.Origins, f.Controls = p.AtLeast.Origin, p.AtLeast.Control
+	return ""
+}
+
+// least is the least number of nodes, from one on, that carry the rate; carries is what each of n does. 0: no number does it.
+func least(from int, rate float64, carries func(n int) float64) int {
+	for n := from; n <= maxNodes; n++ {
+		if carries(n)*float64(n) >= rate {
+			return n
+		}
+	}
+	return 0
 }

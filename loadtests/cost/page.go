@@ -88,6 +88,9 @@ func (g *Page) Saved() float64 { return 1 - g.Mix.OriginBytes/g.Mix.Bytes }
 // SavedRequests is the share of clients' requests that did not reach the origin in the mix.
 func (g *Page) SavedRequests() float64 { return 1 - g.Mix.Fill }
 
+// IdleMemory is what a role held before there was any request, in bytes.
+func (g *Page) IdleMemory(role Role) float64 { return g.M.last(CaseIdle).Memory[role] }
+
 // Cores that a role, or all, takes when nothing happens.
 func (g *Page) Cores(roles ...Role) float64 { return g.Units.Idle.Sum(roles...) }
 
@@ -128,10 +131,12 @@ func formats() template.FuncMap {
 	}
 	return template.FuncMap{
 		"n1": fixed(1), "n2": fixed(2), "n3": fixed(3), "count": count,
+		"money":              func(v float64) string { return humanize.FormatFloat("#,###.##", v) },
 		"percent":            func(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) },
 		"mib":                func(v float64) string { return count(v / (1 << 20)) },
 		"gib":                func(v float64) string { return fmt.Sprintf("%.1f GiB", v/(1<<30)) },
 		"kib":                func(v float64) float64 { return v / (1 << 10) },
+		"minutes":            func(seconds float64) float64 { return math.Ceil(seconds / 60) },
 		"mul":                func(a, b any) float64 { return number(a) * number(b) },
 		"float":              number,
 		"monthSeconds":       func() int { return monthSeconds },

@@ -20,7 +20,7 @@ func TestPage_HasEveryFigure(t *testing.T) {
 	text := b.String()
 	for _, want := range []string{
 		"2026-01-02 03:04 UTC, on 2 x A CPU", "load over the last minute 0.10 before and 0.20 after", "70 % have 1,024 bytes, 25 % have 10,240 bytes, 5 % have 102,400 bytes",
-		"10.0 objects are written and 1.0 tags purged",
+		"which took 5 minutes here", "10.0 objects are written and 1.0 tags purged",
 		"| fill from the origin | 100 | 1,000, 1 failed |",
 		"| idle, cores | 0.100 | 0.100 | 0.100 | 0.100 | 0.100 | 0.100 | 0.100 | 0.700 |",
 		"| hit in L1, 1,000 | 0.050 | 0.000 |",

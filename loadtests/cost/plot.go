@@ -19,6 +19,9 @@ const (
 	plotHeight = 11 * vg.Centimeter
 	barWidth   = 12 * vg.Millimeter
 	thinBar    = 8 * vg.Millimeter
+
+	// legendRoom is how much higher an axis is than its highest bar, for the legend.
+	legendRoom = 1.4
 )
 
 // plot draws a PNG: what 1,000 requests of each case cost, by role, and the machines of a month.
@@ -49,7 +52,7 @@ func (g *Page) plot(path string) (err error) {
 func (g *Page) plotUnits() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.Y.Label.Text = "What 1,000 requests cost", "seconds of processor time"
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Millimeter
 	p.Y.Min = 0
 	cases := []ByRole{g.Units.L1, g.Reckoned, g.Units.L2, g.Units.Fill}
 	p.NominalX("L1", "mix", "L2", "fill")
@@ -79,8 +82,7 @@ func (g *Page) plotMonths() (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text, p.Y.Label.Text = "Machines of a month, example prices", g.P.Currency
 	p.X.Label.Text = "requests a second"
-	p.Legend.Top, p.Legend.Left = true, true
-	p.Y.Min = 0
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Millimeter
 	var names []string
 	for _, rate := range g.P.Rates {
 		names = append(names, count(rate))
@@ -100,5 +102,7 @@ func (g *Page) plotMonths() (*plot.Plot, error) {
 		p.Add(bars)
 		p.Legend.Add(machine.Name, bars)
 	}
+	p.X.Min, p.X.Max = -0.75, float64(len(names))-0.25
+	p.Y.Min, p.Y.Max = 0, p.Y.Max*legendRoom
 	return p, nil
 }
