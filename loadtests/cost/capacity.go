@@ -60,11 +60,30 @@ func (u *Units) Cost(x Mix) ByRole {
 	return ByRole{}.plus(u.L1, x.L1).plus(u.L2, x.L2).plus(u.Fill, x.Fill).plus(u.Write, x.Writes).plus(u.Purge, x.Purges)
 }
 
-// Spread is the cost of 1,000 requests a second of a mix over so many nodes of one tier, of those roles, in cores of all of
-// them: requests are shared out, but each node follows the log, and so pays for each write and purge.
-func (u *Units) Spread(x Mix, nodes int, roles ...Role) float64 {
-	follows := x.Writes*u.Write.Sum(roles...) + x.Purges*u.Purge.Sum(roles...)
-	return u.Cost(x).Sum(roles...) + float64(nodes-1)*follows
+// MixCost is what requests of the measured mix cost, also over more nodes than were measured.
+type MixCost struct {
+	units Units
+	mix   Mix
+	one   ByRole // of 1,000 requests over one edge and one regional node
+}
+
+// MixCost is based on the dearer of two: what the mix was measured to cost, and what its parts do.
+func (m *Measured) MixCost() MixCost {
+	units, phase := m.Units(), m.last(CaseMix)
+	c := MixCost{units: units, mix: phase.Mix(), one: phase.Per1000(units.Idle)}
+	for role, parts := range units.Cost(c.mix) {
+		c.one[role] = max(c.one[role], parts)
+	}
+	return c
+}
+
+// Of is the cost of 1,000 requests a second over so many edges, in cores of those roles on so many nodes together. Requests are
+// shared out; but more edges ask the region for more, and each node of a tier follows the log, so that it pays for all writes and
+// purges.
+func (c *MixCost) Of(edges, nodes int, roles ...Role) float64 {
+	more := c.units.Cost(c.mix.Over(edges)).plus(c.units.Cost(c.mix), -1)
+	follows := c.mix.Writes*c.units.Write.Sum(roles...) + c.mix.Purges*c.units.Purge.Sum(roles...)
+	return c.one.Sum(roles...) + more.Sum(roles...) + float64(nodes-1)*follows
 }
 
 // Group is what runs on one machine.

@@ -164,12 +164,11 @@ func TestFleet(t *testing.T) {
 func TestFleet_GrowsWithTheRate(t *testing.T) {
 	m, p := sample(), examplePrices()
 	p.Machines[0].Memory = 1 << 40 // cores alone decide
-	u := m.Units()
-	mix := m.last(CaseMix).Mix()
+	cost := m.MixCost()
 	for _, edges := range []int{2, 3, 5} {
-		all := float64(edges) * 0.9 / u.Spread(mix.Over(edges), edges, Edge) * 1000
+		all := float64(edges) * 0.9 / cost.Of(edges, edges, Edge) * 1000
 		for more, want := range map[float64]int{-1: edges, 1: edges + 1} {
-			got := least(p.AtLeast.Edge, all+more, func(n int) float64 { return p.Carries(&p.Machines[0], 0.1, u.Spread(mix.Over(n), n, Edge)) })
+			got := least(p.AtLeast.Edge, all+more, func(n int) float64 { return p.Carries(&p.Machines[0], 0.1, cost.Of(n, n, Edge)) })
 			if got != want {
 				t.Errorf("%.0f requests a second, %+g: %d edges, want %d", all, more, got, want)
 			}
@@ -183,17 +182,23 @@ func TestFleet_GrowsWithTheRate(t *testing.T) {
 	if f.Edges < 2 || f.Regionals < 2 || f.Missing != "" {
 		t.Fatalf("%+v", f)
 	}
-	near(t, "the mix over its edges", f.Mix.L2, mix.Over(f.Edges).L2)
+	near(t, "the mix over its edges", f.Mix.L2, cost.mix.Over(f.Edges).L2)
 }
 
-// Each node of a tier follows the log: it pays for all writes and purges, and for its part of the requests.
-func TestSpread(t *testing.T) {
+func TestMixCost_OverMoreNodes(t *testing.T) {
 	m := sample()
-	u := m.Units()
-	x := Mix{L1: 1, Writes: 0.01, Purges: 0.1}
-	u.Write[Edge] = 2
-	near(t, "one", u.Spread(x, 1, Edge), 0.05+0.02+0.01)
-	near(t, "five", u.Spread(x, 5, Edge), 0.05+5*(0.02+0.01))
+	m.last(CaseWrite).CPU[Edge] += 0.2 // 2 s for 1,000
+	cost := m.MixCost()
+	const measured, fromL1ToL2, follow = 0.07, 0.2 - 0.05, 0.01*2 + 0.001*0.1
+	near(t, "one edge", cost.Of(1, 1, Edge), 0.9*0.05+0.08*0.2+0.02*0.3+follow) // which is more than was measured
+	near(t, "one regional node", cost.Of(1, 1, Regional), 0.08*0.4+0.02*0.5+0.001*0.1)
+	near(t, "PostgreSQL", cost.Of(1, 1, PostgreSQL), 0.02*0.7+0.01*5+0.001*2)
+	near(t, "control", cost.Of(1, 1, Control), 0.01*1+0.001*3)
+	near(t, "five edges", cost.Of(5, 5, Edge)-cost.Of(1, 1, Edge), 4*0.02*fromL1ToL2+4*follow)
+	near(t, "a region of five edges", cost.Of(5, 1, Regional)-cost.Of(1, 1, Regional), 4*0.02*0.4)
+	m.last(CaseMix).CPU[Edge] += 3
+	cost = m.MixCost()
+	near(t, "one edge, measured", cost.Of(1, 1, Edge), measured+0.3)
 }
 
 func TestFleet_SaysWhyAMachineIsTooSmall(t *testing.T) {

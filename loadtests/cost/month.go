@@ -65,7 +65,7 @@ func (m *Measured) Fleet(p *Prices, machine *Machine, rate float64) Fleet {
 
 // deal finds out how many machines of each kind there must be, or says why no number will do.
 func (m *Measured) deal(p *Prices, f *Fleet) (missing string) {
-	units, mix, groups := m.Units(), m.last(CaseMix).Mix(), Groups()
+	cost, idle, groups := m.MixCost(), m.Units().Idle, Groups()
 	for _, group := range groups[1:] {
 		if !m.fits(p, &f.Machine, group) {
 			return group.Name + " does not fit into the memory"
@@ -74,22 +74,21 @@ func (m *Measured) deal(p *Prices, f *Fleet) (missing string) {
 	// More edges ask the region for more, so each of them carries less.
 	byMemory := m.EdgeCarries(p, &f.Machine)
 	f.Edges = least(p.AtLeast.Edge, f.Rate, func(n int) float64 {
-		return min(byMemory, p.Carries(&f.Machine, units.Idle[Edge], units.Spread(mix.Over(n), n, Edge)))
+		return min(byMemory, p.Carries(&f.Machine, idle[Edge], cost.Of(n, n, Edge)))
 	})
 	if f.Edges == 0 {
 		return "no number of edges does it"
 	}
-	f.Mix = mix.Over(f.Edges)
+	f.Mix = cost.mix.Over(f.Edges)
 	region := groups[1].Roles
 	f.Regionals = least(p.AtLeast.Regional, f.Rate, func(n int) float64 {
-		return p.Carries(&f.Machine, units.Idle.Sum(region...), units.Spread(f.Mix, n, region...))
+		return p.Carries(&f.Machine, idle.Sum(region...), cost.Of(f.Edges, n, region...))
 	})
 	if f.Regionals == 0 {
 		return "no number of regional nodes does it"
 	}
-	costs := units.Cost(f.Mix)
 	for _, group := range groups[2:] { // one PostgreSQL takes all writes, and one control node all purges
-		if carries := p.Carries(&f.Machine, units.Idle.Sum(group.Roles...), costs.Sum(group.Roles...)); carries < f.Rate {
+		if carries := p.Carries(&f.Machine, idle.Sum(group.Roles...), cost.Of(f.Edges, 1, group.Roles...)); carries < f.Rate {
 			return fmt.Sprintf("%s carries %s requests a second", group.Name, count(math.Floor(carries)))
 		}
 	}

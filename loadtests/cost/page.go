@@ -73,10 +73,12 @@ func (g *Page) capacity(machine *Machine) Capacity {
 		roles := groups[group].Roles
 		return g.P.Carries(machine, g.Units.Idle.Sum(roles...), cost.Sum(roles...))
 	}
-	u := &g.Units
+	u, mix := &g.Units, g.M.MixCost()
 	return Capacity{
 		Machine: *machine,
-		EdgeL1:  carries(0, u.L1), EdgeL2: carries(0, u.L2), EdgeMix: carries(0, u.Cost(g.Mix)), EdgeMemory: g.M.EdgeCarries(g.P, machine),
+		EdgeL1:  carries(0, u.L1), EdgeL2: carries(0, u.L2),
+		EdgeMix:    g.P.Carries(machine, u.Idle[Edge], mix.Of(1, 1, Edge)),
+		EdgeMemory: g.M.EdgeCarries(g.P, machine),
 		RegionalL2: carries(1, u.L2), RegionalFill: carries(1, u.Fill), OriginFill: carries(2, u.Fill),
 		Writes: carries(2, u.Write), Purges: carries(3, u.Purge),
 	}
