@@ -79,7 +79,7 @@ func TestStreams(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c, got, want)
 		}
 	}
-	if r.cursor != 2000 || r.fills != 2000 || r.versions != 2020 || r.drawn != 5 {
+	if r.cursor != 2000 || r.fills != 2000 || r.versions != 2020 || r.drawn != 6 {
 		t.Errorf("cursor %d, fills %d, versions %d, drawn %d", r.cursor, r.fills, r.versions, r.drawn)
 	}
 }
