@@ -73,6 +73,10 @@ bench-peers: deps-up deps-peers build ## how fast hits are beside nginx, Varnish
 fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 minutes: tables and a plot in results/
 	go run ./loadtests/fleet/run $(ARGS)
 
+.PHONY: cost
+cost: deps-up build ## what requests cost in processors, memory and money, in about 10 minutes: results/COST.md
+	go run ./loadtests/cost/run $(ARGS)
+
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector
 	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)

@@ -6,10 +6,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strings"
 	"time"
+
+	"tiercache/loadtests/processes"
 )
 
 // writeFile writes what from has.
@@ -35,25 +35,12 @@ const (
 	perRegion = 1000
 )
 
-// Machine says what the measurement ran on, in a few words.
-func Machine() string {
-	name := "a processor"
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		if _, rest, ok := strings.Cut(string(b), "model name"); ok {
-			line, _, _ := strings.Cut(rest, "\n")
-			name = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), ":"))
-		}
-	}
-	return fmt.Sprintf("%d x %s", runtime.NumCPU(), name)
-}
-
 // Save writes the tables, the figures and the plot into a folder, in files that carry the date.
 func (r Report) Save(folder string, now time.Time) (names []string, err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, err
 	}
-	machine := Machine()
+	machine := processes.Machine()
 	base := filepath.Join(folder, "fleet-"+now.Format("2006-01-02"))
 	table := fmt.Sprintf("%s, %s; servers and followers on the one machine; renewals at 1/%d of their rate\n\n%s\n%s", now.Format("2006-01-02 15:04"), machine, r.Slower, r, r.Paper(million, perRegion))
 	for ending, text := range map[string]string{".txt": table, ".csv": r.CSV()} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/loadtests/processes"
 	"tiercache/shared/bus"
 )
 
@@ -76,7 +77,7 @@ func (r *run) measure(ctx context.Context, empty usage) (m Measured, err error) 
 	if err != nil {
 		return m, err
 	}
-	m.Load = load()
+	m.Load = processes.Load()
 	m.quantify(sights)
 	m.compare(began, idle, purged, empty, r.cfg.Purges)
 	return m, nil

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tiercache/loadtests/processes"
 )
 
 // Config of a measurement.
@@ -38,7 +40,7 @@ type run struct {
 
 // Run measures and returns what it has until an error. It pins this process to Config.LoadCPU.
 func Run(ctx context.Context, cfg Config) (report *Report, err error) {
-	report = &Report{Began: time.Now(), Machine: machine(), Load: load(), Config: cfg}
+	report = &Report{Began: time.Now(), Machine: processes.Machine(), Load: processes.Load(), Config: cfg}
 	if err := pin(cfg.LoadCPU); err != nil {
 		return report, err
 	}

@@ -20,7 +20,7 @@ func tiercacheEdge() contender {
 		command: func(ctx context.Context, s *stand) ([]string, error) {
 			data := filepath.Join(s.dir, "platform")
 			offset := s.port + 1000
-			p, err := platform.Start(ctx, platform.Config{Program: s.cfg.Program, DataDir: data, PortOffset: offset, Upstream: "http://" + s.site})
+			p, err := platform.Start(ctx, platform.Config{Program: s.cfg.Program, DataDir: data, PortOffset: offset, Args: []string{"--upstream", "http://" + s.site}})
 			if err != nil {
 				return nil, err
 			}

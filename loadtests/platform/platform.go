@@ -58,8 +58,8 @@ type Config struct {
 	Program    string // tiercache
 	DataDir    string // made if there is none
 	PortOffset int
-	Upstream   string   // URL of the site that is served; empty: the platform's own origin
 	Env        []string // beside this process's own
+	Args       []string // of `up`, beside those that follow from the above
 }
 
 // Platform is `tiercache up` with one edge.
@@ -71,10 +71,8 @@ type Platform struct {
 // Start returns when everything is ready.
 func Start(ctx context.Context, cfg Config) (*Platform, error) {
 	p := &Platform{done: make(chan error, 1)}
-	p.cmd = exec.Command(cfg.Program, "up", "--edges", "1", "--data-dir", cfg.DataDir, "--port-offset", strconv.Itoa(cfg.PortOffset))
-	if cfg.Upstream != "" {
-		p.cmd.Args = append(p.cmd.Args, "--upstream", cfg.Upstream)
-	}
+	args := []string{"up", "--edges", "1", "--data-dir", cfg.DataDir, "--port-offset", strconv.Itoa(cfg.PortOffset)}
+	p.cmd = exec.Command(cfg.Program, append(args, cfg.Args...)...)
 	p.cmd.Env = append(os.Environ(), cfg.Env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is for this program
 	out, err := p.cmd.StdoutPipe()

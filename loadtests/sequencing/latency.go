@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/loadtests/processes"
 	originclient "tiercache/origin/client"
 )
 
@@ -45,7 +46,7 @@ func (r *run) latencies(ctx context.Context, report *Report) error {
 	}
 	for _, w := range ways {
 		r.say("%s, %d a second", w.name, r.cfg.Rate)
-		before := load()
+		before := processes.Load()
 		n, err := r.paced(ctx, r.cfg.Lasting/3, r.cfg.Rate, w.write)
 		if err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
@@ -60,7 +61,7 @@ func (r *run) latencies(ctx context.Context, report *Report) error {
 		took := r.took(commits)
 		report.Latencies = append(report.Latencies, Latency{
 			Kind: w.name, Writes: n, P50: quantile(took, 0.5), P99: quantile(took, 0.99), Max: quantile(took, 1),
-			TargetP50: w.p50, TargetP99: w.p99, LoadBefore: before, Load: load(),
+			TargetP50: w.p50, TargetP99: w.p99, LoadBefore: before, Load: processes.Load(),
 		})
 	}
 	return nil

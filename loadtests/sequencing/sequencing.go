@@ -7,10 +7,10 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"tiercache/loadtests/platform"
+	"tiercache/loadtests/processes"
 )
 
 // followers is how many processes follow the log beside the platform's own nodes.
@@ -82,17 +82,7 @@ func (r *run) stopWatchers() {
 
 // say tells of progress, with how busy the machine is.
 func (r *run) say(format string, args ...any) {
-	fmt.Fprintf(r.cfg.Progress, "%s  %s  (load %s)\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...), load())
-}
-
-// load is how many processes want to run, over the last minute.
-func load() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	first, _, _ := strings.Cut(string(b), " ")
-	if err != nil {
-		return "?"
-	}
-	return first
+	fmt.Fprintf(r.cfg.Progress, "%s  %s  (load %s)\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...), processes.Load())
 }
 
 // caughtUp waits until each follower has applied what the log holds now.
@@ -125,4 +115,16 @@ func applied(watchers []*watcher) (epochs []uint64) {
 		epochs = append(epochs, w.applied())
 	}
 	return epochs
+}
+
+// cpuTime is what this process and its descendants have used of the processors: writers, followers, the platform with its
+// PostgreSQL and NATS. Unlike a rate it says the same on a machine that is busy with other work.
+func cpuTime() (used time.Duration) {
+	all := processes.All()
+	for pid, p := range all {
+		if processes.Descends(all, pid, os.Getpid()) {
+			used += p.CPU
+		}
+	}
+	return used
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"tiercache/loadtests/processes"
 )
 
 const (
@@ -81,7 +83,7 @@ func (r *run) flood(ctx context.Context, report *Report, rows int, rate float64,
 	if err != nil {
 		return err
 	}
-	t := Throughput{Rows: rows, Wanted: rate, LoadBefore: load()}
+	t := Throughput{Rows: rows, Wanted: rate, LoadBefore: processes.Load()}
 	var c committed
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
@@ -130,7 +132,7 @@ func (r *run) followBacklog(c *committed, first uint64, began time.Time, written
 			t.Entries = c.mu.entries
 			t.Rate = float64(c.mu.entries) / t.Lasted.Seconds()
 			c.mu.Unlock()
-			t.Load = load()
+			t.Load = processes.Load()
 			return
 		case now := <-tick.C:
 			entries, late := c.behind(int(r.slowest()-first), now)

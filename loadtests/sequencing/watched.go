@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"tiercache/loadtests/processes"
 )
 
 // Watched is what a watch costs those who write to the table: pgbench, 4 clients, one update of one row a transaction.
@@ -58,7 +60,7 @@ func (r *run) watched(ctx context.Context, report *Report) error {
 			return err
 		}
 	}
-	w.Load = load()
+	w.Load = processes.Load()
 	report.Watched = &w
 	return nil
 }

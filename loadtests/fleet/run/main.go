@@ -15,6 +15,7 @@ import (
 
 	"tiercache/loadtests/fleet"
 	"tiercache/loadtests/platform"
+	"tiercache/loadtests/processes"
 )
 
 func main() {
@@ -75,7 +76,7 @@ func measure(ctx context.Context, cfg fleet.Config, sizes, results string) error
 	}
 	report, err := fleet.Run(ctx, cfg)
 	if len(report.Fleets) > 0 {
-		fmt.Printf("\n%s; renewals at 1/%d of their rate\n\n%s", fleet.Machine(), report.Slower, report)
+		fmt.Printf("\n%s; renewals at 1/%d of their rate\n\n%s", processes.Machine(), report.Slower, report)
 		files, saved := report.Save(results, time.Now())
 		if saved != nil {
 			return saved

@@ -1,0 +1,171 @@
+package cost
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"tiercache/control/client"
+	"tiercache/loadtests/processes"
+)
+
+// ratesOf are those of a case: a part of the rates of hits in L1, as the dearer a request is the fewer of them the one machine
+// of clients and platform can make. Writes and purges have one.
+func ratesOf(c Case, hits []float64) (rates []float64) {
+	part := map[Case]float64{CaseL1: 1, CaseMix: 1. / 2, CaseL2: 1. / 4, CaseFill: 1. / 10, CaseWrite: 1. / 80, CasePurge: 1. / 80}[c]
+	for _, rate := range hits {
+		rates = append(rates, rate*part)
+	}
+	if c == CaseWrite || c == CasePurge {
+		return rates[len(rates)-1:]
+	}
+	return rates
+}
+
+// moment is what had been used and counted until then.
+type moment struct {
+	at     time.Time
+	usage  usage
+	counts counts
+}
+
+func (r *run) now(ctx context.Context) (at moment, err error) {
+	if at.counts, err = r.count(ctx); err != nil {
+		return at, err
+	}
+	at.at = time.Now()
+	at.usage, err = readUsage(processes.All(), r.platform.PID())
+	return at, err
+}
+
+// phase warms up, measures, and adds what it has measured.
+func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) error {
+	r.say("%s, %.0f a second for %v", c, rate, r.cfg.Lasting)
+	r.drive(ctx, c, rate, r.cfg.Lasting/4)
+	p := Phase{Case: c, Rate: rate, LoadBefore: processes.Load()}
+	before, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	done := r.drive(ctx, c, rate, r.cfg.Lasting)
+	took := time.Since(before.at)
+	if err := wait(ctx, rest); err != nil {
+		return err
+	}
+	after, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	if took > r.cfg.Lasting*11/10+rest {
+		return fmt.Errorf("the requests of %v took %v: the machine is too slow, or too busy, for such a rate (%v)", r.cfg.Lasting, took.Round(time.Millisecond), done[0].first)
+	}
+	if err := p.fill(before, after, done); err != nil {
+		return err
+	}
+	if err := p.check(); err != nil {
+		return fmt.Errorf("%w (%v)", err, done[0].first)
+	}
+	p.LoadAfter = processes.Load()
+	m.Phases = append(m.Phases, p)
+	return nil
+}
+
+// fill takes over what was counted. Of done the first is what the case is about, then there are writes, then purges.
+func (p *Phase) fill(before, after moment, done []tally) (err error) {
+	p.Seconds = after.at.Sub(before.at).Seconds()
+	if p.CPU, err = after.usage.since(before.usage); err != nil {
+		return err
+	}
+	p.Memory = after.usage.memory
+	counted := after.counts.minus(before.counts)
+	p.EdgeRequests, p.RegionalRequests, p.OriginRequests, p.OriginBytes = counted.edge, counted.regional, counted.origin, counted.originBytes
+	first := done[0]
+	p.Requests, p.Errors, p.Bytes = first.requests, first.errors, float64(first.bytes)
+	p.P50, p.P99 = first.p50.Seconds()*1000, first.p99.Seconds()*1000
+	switch {
+	case p.Case == CaseIdle:
+		p.Requests = 0
+	case p.Case == CaseWrite:
+		p.Writes, p.Bytes = p.Requests, 0
+	case p.Case == CasePurge:
+		p.Purges = p.Requests
+	case len(done) == 3:
+		p.Writes, p.Purges = done[1].requests, done[2].requests
+		p.Errors += done[1].errors + done[2].errors
+	}
+	return nil
+}
+
+// drive makes the requests of a case, and returns when all are answered.
+func (r *run) drive(ctx context.Context, c Case, rate float64, lasting time.Duration) []tally {
+	streams := r.streams(c, rate, lasting)
+	done := make([]tally, len(streams))
+	var all sync.WaitGroup
+	for i := range streams {
+		all.Go(func() { done[i] = streams[i].drive(ctx) })
+	}
+	all.Wait()
+	return done
+}
+
+// streams are the requests of a case.
+func (r *run) streams(c Case, rate float64, lasting time.Duration) []stream {
+	n := int(rate * lasting.Seconds())
+	s := stream{count: n, rate: rate}
+	objects := len(r.set.sizes)
+	switch c {
+	case CaseIdle:
+		return []stream{{count: 1, do: func(ctx context.Context, _ int) (int64, error) { return 0, wait(ctx, lasting) }}}
+	case CaseL1:
+		s.do = r.reads(popular(hot, n, r.stream()))
+	case CaseL2: // round and round, from the last to the first, as readAll has begun: what L1 has kept comes last
+		from := r.cursor
+		r.cursor += n
+		s.do = func(ctx context.Context, i int) (int64, error) {
+			return r.reader.read(ctx, objects-1-(from+i)%objects, "")
+		}
+	case CaseFill: // with a query, which the origin ignores and the stores do not
+		from := r.fills
+		r.fills += n
+		s.do = func(ctx context.Context, i int) (int64, error) {
+			return r.reader.read(ctx, (from+i)%objects, "?fill="+strconv.Itoa(from+i))
+		}
+	case CaseMix:
+		s.do = r.reads(popular(objects, n, r.stream()))
+		return []stream{s, r.writes(rate*writesEach, int(float64(n)*writesEach)), r.purges(rate*purgesEach, int(float64(n)*purgesEach))}
+	case CaseWrite:
+		return []stream{r.writes(rate, n)}
+	case CasePurge:
+		return []stream{r.purges(rate, n)}
+	}
+	return []stream{s}
+}
+
+func (r *run) stream() uint64 {
+	r.drawn++
+	return r.drawn
+}
+
+func (r *run) reads(objects []int) func(context.Context, int) (int64, error) {
+	return func(ctx context.Context, i int) (int64, error) { return r.reader.read(ctx, objects[i], "") }
+}
+
+// writes store new versions of objects, each as likely as the others.
+func (r *run) writes(rate float64, n int) stream {
+	objects, from := evenly(len(r.set.sizes), n, r.stream()), r.versions
+	r.versions += n
+	return stream{count: n, rate: rate, do: func(ctx context.Context, i int) (int64, error) {
+		return r.set.put(ctx, r.origin, objects[i], 1+from+i)
+	}}
+}
+
+// purges are hard, of the tags of objects, each as likely as the others.
+func (r *run) purges(rate float64, n int) stream {
+	objects := evenly(len(r.set.sizes), n, r.stream())
+	return stream{count: n, rate: rate, do: func(ctx context.Context, i int) (int64, error) {
+		_, err := r.control.CreatePurge(ctx, client.PurgeRequest{Tags: []string{r.set.tag(objects[i])}}, "")
+		return 0, err
+	}}
+}
