@@ -155,7 +155,7 @@ func (r *run) measure(ctx context.Context, m *Measured) error {
 			}
 		}
 		for _, rate := range ratesOf(c, r.cfg.Rates) {
-			if err := r.phase(ctx, m, c, rate); err != nil {
+			if err := r.patiently(ctx, m, c, rate); err != nil {
 				return fmt.Errorf("%s at %.0f a second: %w", c, rate, err)
 			}
 		}

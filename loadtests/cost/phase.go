@@ -2,6 +2,7 @@ package cost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -40,6 +41,23 @@ func (r *run) now(ctx context.Context) (at moment, err error) {
 	return at, err
 }
 
+// errBusy says that requests were late by more than a tenth of the time of a phase.
+var errBusy = errors.New("the machine is too slow, or too busy,")
+
+// tries is how often a phase is measured until the machine was not too busy for it.
+const tries = 3
+
+// patiently measures a phase, again where the machine was too busy.
+func (r *run) patiently(ctx context.Context, m *Measured, c Case, rate float64) (err error) {
+	for range tries {
+		if err = r.phase(ctx, m, c, rate); !errors.Is(err, errBusy) {
+			return err
+		}
+		r.say("%v", err)
+	}
+	return err
+}
+
 // phase warms up, measures, and adds what it has measured.
 func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) error {
 	r.say("%s, %.0f a second for %v", c, rate, r.cfg.Lasting)
@@ -59,7 +77,7 @@ func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) erro
 		return err
 	}
 	if took > r.cfg.Lasting*11/10+rest {
-		return fmt.Errorf("the requests of %v took %v: the machine is too slow, or too busy, for such a rate (%v)", r.cfg.Lasting, took.Round(time.Millisecond), done[0].first)
+		return fmt.Errorf("the requests of %v took %v: %w for such a rate (%v)", r.cfg.Lasting, took.Round(time.Millisecond), errBusy, done[0].first)
 	}
 	if err := p.fill(before, after, done); err != nil {
 		return err
