@@ -67,6 +67,12 @@ bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 
 fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 minutes: tables and a plot in results/
 	go run ./loadtests/fleet/run $(ARGS)
 
+# TRACES is a folder of request traces, *.gz, a line is KEY or KEY SIZE.
+TRACES ?=
+.PHONY: bench-hitratio
+bench-hitratio: ## what share of requests L1 answers, beside W-TinyLFU, LRU, bigcache, Belady: make bench-hitratio TRACES=DIR
+	go run ./loadtests/hitratio/run --traces '$(TRACES)' $(ARGS)
+
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector
 	$(GOTEST) -short -timeout 5m $(TESTFLAGS) $(PKG)
