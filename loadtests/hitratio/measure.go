@@ -17,10 +17,11 @@ type Config struct {
 // shares are the budgets, in percent of a trace's bytes.
 func shares() []int { return []int{5, 10, 20, 40} }
 
-// contender is a policy.
+// contender is a policy. One that takes any budget gets the trace once, and its share of the budget.
 type contender struct {
-	name string
-	open func(budget int64) (cache, error)
+	name   string
+	open   func(budget int64) (cache, error)
+	copies bool
 }
 
 const (
@@ -31,7 +32,9 @@ const (
 )
 
 func contenders() []contender {
-	return []contender{{nameL1, newL1}, {nameTinyLFU, newTinyLFU}, {"LRU", newLRU}, {namePlain, newBigcache}}
+	return []contender{
+		{nameL1, newL1, true}, {nameTinyLFU, newTinyLFU, false}, {"LRU", newLRU, false}, {namePlain, newBigcache, true},
+	}
 }
 
 // Measured is one trace at one budget.
@@ -74,9 +77,13 @@ func (m *Measured) percent(name string) float64 { return 100 * m.Ratios[name].Re
 // replay fills Ratios.
 func (m *Measured) replay(ctx context.Context) error {
 	for _, c := range contenders() {
-		opened, err := c.open(m.Budget)
+		copies := 1
+		if c.copies {
+			copies = m.Copies
+		}
+		opened, err := c.open(m.Budget / int64(m.Copies) * int64(copies))
 		if err == nil {
-			m.Ratios[c.name], err = replay(ctx, opened, m.Trace, m.Copies)
+			m.Ratios[c.name], err = replay(ctx, opened, m.Trace, copies)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
