@@ -35,6 +35,12 @@ test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Re
 test-control: deps-test ## the control log for longer: NATS away for 30 s under writes, a minute of reads and writes
 	TIERCACHE_LONG_TESTS=1 $(GOTEST) -count=1 -timeout 10m -v -run TestControlLog ./loadtests/endtoend
 
+# CHURN is for how long.
+CHURN ?= 10m
+.PHONY: test-churn
+test-churn: ## an edge under objects of all sizes, far more than it holds: its memory stays near its budget for 10 minutes
+	TIERCACHE_CHURN=$(CHURN) $(GOTEST) -count=1 -timeout 60m -v -run 'TestChurn$$' $(TESTFLAGS) ./loadtests/endtoend
+
 .PHONY: test-http
 test-http: deps-http ## the public suite for HTTP caches, http-cache-tests, against the built program, through one tier and two
 	TIERCACHE_HTTP_TESTS=1 $(GOTEST) -count=1 -timeout 8m -v -run TestSemantics $(TESTFLAGS) ./loadtests/semantics
@@ -76,6 +82,12 @@ fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 min
 .PHONY: cost
 cost: deps-up build ## what requests cost in processors, memory and money, in about 10 minutes: results/COST.md
 	go run ./loadtests/cost/run $(ARGS)
+
+# TRACES is a folder of request traces, *.gz, a line is KEY or KEY SIZE.
+TRACES ?=
+.PHONY: bench-hitratio
+bench-hitratio: ## what share of requests L1 answers, beside W-TinyLFU, LRU, bigcache, Belady: make bench-hitratio TRACES=DIR
+	go run ./loadtests/hitratio/run --traces '$(TRACES)' $(ARGS)
 
 .PHONY: test-short
 test-short: deps-test ## the quicker tests, without the race detector

@@ -123,7 +123,7 @@ func TestCache_LargeValuesOnly(t *testing.T) {
 				t.Fatalf("value %d of a budget of %d: %v", i, size, err)
 			}
 		}
-		if s := c.Stats(); s.Entries < 8*c.layout.shards || s.Evictions == 0 {
+		if s := c.Stats(); s.Entries < 8*c.layout.main.shards || s.Evictions == 0 {
 			t.Errorf("budget of %d: %+v, want at least 8 values a shard", size, s)
 		}
 	}

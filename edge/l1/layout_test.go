@@ -11,29 +11,41 @@ func TestLayout_EveryBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rings, buffers := int64(l.ring)*int64(l.shards), int64(l.shards)*maxEntry
-		if rings+buffers > size {
-			t.Errorf("%d bytes: rings %d and buffers %d exceed it", size, rings, buffers)
+		small, main := int64(l.small.ring)*int64(l.small.shards), int64(l.main.ring)*int64(l.main.shards)
+		buffers := int64(l.small.shards+l.main.shards) * maxEntry
+		tables := int64(l.uses + l.ghosts*l.small.shards*4)
+		if sum := small + main + buffers + tables; sum > size || sum < size*8/10 {
+			t.Errorf("%d bytes: %d of rings, %d of buffers and %d of tables", size, small+main, buffers, tables)
 		}
-		if rings+buffers < size*8/10 {
-			t.Errorf("%d bytes: rings %d and buffers %d waste it", size, rings, buffers)
+		if part := float64(small) / float64(small+main); part < 0.06 || part > 0.16 {
+			t.Errorf("%d bytes: small has %.2f of the rings", size, part)
 		}
-		if l.shards&(l.shards-1) != 0 {
-			t.Errorf("%d bytes: %d shards, not a power of two", size, l.shards)
+		if l.small.shards > l.main.shards || l.uses < slotsPerWord || l.ghosts < ways || l.ghosts&(l.ghosts-1) != 0 {
+			t.Errorf("%d bytes: %+v", size, l)
 		}
-		if l.ring < 8*maxEntry {
-			t.Errorf("%d bytes: a ring of %d holds fewer than 8 of the largest values", size, l.ring)
-		}
-		if l.initial < maxEntry || l.initial > 2*maxEntry {
-			t.Errorf("%d bytes: a ring starts with %d, the largest value takes %d", size, l.initial, maxEntry)
-		}
-		grown := l.initial
-		for grown < l.ring {
-			grown *= 2
-		}
-		if grown-l.ring > l.ring/1000 {
-			t.Errorf("%d bytes: doubling %d does not end at %d", size, l.initial, l.ring)
-		}
+		wantRings(t, size, l.small, smallValues)
+		wantRings(t, size, l.main, 8)
+	}
+}
+
+// wantRings wants each ring to hold so many of the largest values, and to become as large as it should.
+func wantRings(t *testing.T, size int64, r rings, values int) {
+	t.Helper()
+	if r.shards&(r.shards-1) != 0 {
+		t.Errorf("%d bytes: %d shards, not a power of two", size, r.shards)
+	}
+	if r.ring < values*maxEntry {
+		t.Errorf("%d bytes: a ring of %d holds fewer than %d of the largest values", size, r.ring, values)
+	}
+	if r.initial < maxEntry || r.initial > 2*maxEntry+1 {
+		t.Errorf("%d bytes: a ring starts with %d, the largest value takes %d", size, r.initial, maxEntry)
+	}
+	grown := r.initial
+	for grown < r.ring {
+		grown *= 2
+	}
+	if grown-r.ring > r.ring/1000 {
+		t.Errorf("%d bytes: doubling %d does not end at %d", size, r.initial, r.ring)
 	}
 }
 

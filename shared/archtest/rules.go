@@ -58,7 +58,8 @@ func vendors() []vendor {
 		{library: "github.com/pressly/goose", homes: []string{"shared/schema"}},
 		{library: "github.com/redis/go-redis", homes: []string{"regional/l2/redis"}},
 		{library: "github.com/valyala/fasthttp", homes: []string{"shared/proxy/listener", "shared/proxy/tier", "loadtests/peers"}},
-		{library: "github.com/allegro/bigcache", homes: []string{"edge/l1"}},
+		{library: "github.com/allegro/bigcache", homes: []string{"edge/l1", "loadtests/hitratio"}}, // there a plain one, beside L1
+		{library: "github.com/maypok86/otter", homes: []string{"loadtests/hitratio"}},              // W-TinyLFU, to compare with
 		{library: "github.com/klauspost/compress", homes: []string{"shared/encoding", "control/backup"}},
 		{library: "github.com/andybalholm/brotli", homes: []string{"shared/encoding"}},
 		{library: "go.opentelemetry.io/otel/sdk", homes: []string{"shared/telemetry"}},
