@@ -3,6 +3,7 @@ package l1
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"testing"
 
@@ -133,6 +134,11 @@ func (m *model) walk(t *rapid.T) {
 // TestCache_Property: whatever is done in whatever order, what is found is what was stored last under that very key, what
 // was removed is gone, and memory is bounded.
 func TestCache_Property(t *testing.T) {
+	if raceDetector { // it makes fresh memory dear, and looks for what one goroutine cannot do
+		if err := flag.Set("rapid.checks", "15"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{c: newTiny(t, rapid.SampledFrom([]uint64{7, 40, 1 << 40}).Draw(t, "hashes")), last: map[string][]byte{}}
 		t.Repeat(map[string]func(*rapid.T){
