@@ -34,7 +34,7 @@ func TestReadPrices_SaysWhatIsWrongAndWhere(t *testing.T) {
 		"negative price":   {"month: 80", "month: -1", "machines[2].month: -1: use 0 or more"},
 		"no name":          {"name: medium", `name: ""`, "machines[1].name: is missing"},
 		"utilisation":      {"target_utilisation: 0.5", "target_utilisation: 50", "target_utilisation: 50: use 0.01 to 1"},
-		"overhead":         {"l1_overhead: 1.25", "l1_overhead: 0.25", "l1_overhead: 0.25: use 1 to 10"},
+		"overhead":         {"l1_overhead: 1.3", "l1_overhead: 0.25", "l1_overhead: 0.25: use 1 to 10"},
 		"egress":           {"origin_egress: 0.08", "origin_egress: -0.08", "origin_egress: -0.08: use 0 or more"},
 		"not a number":     {"memory_share: 0.75", "memory_share: nan", "memory_share: NaN: use 0.01 to 1"},
 		"rate":             {"[1000, 10000]", "[1000, 0]", "rates[1]: 0 requests a second"},

@@ -141,7 +141,7 @@ func passedOn() []string {
 	return []string{
 		"log_level", "drain_timeout", "otlp_endpoint", "trace_sample_ratio", "trust_traceparent",
 		"max_object_size", "max_fills", "max_request_body", "direct_cap", "l2_timeout",
-		"keep_versions", "keep_age", "retention",
+		"keep_versions", "keep_age", "retention", "max_members",
 	}
 }
 
