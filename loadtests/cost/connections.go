@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tiercache/loadtests/openloop"
 	"tiercache/loadtests/processes"
 )
 
@@ -41,7 +42,7 @@ func (r *run) connectionBytes(ctx context.Context) (float64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if err := wait(ctx, rest); err != nil {
+		if err := openloop.Wait(ctx, rest); err != nil {
 			return 0, err
 		}
 		u, err := readUsage(processes.All(), r.platform.PID())

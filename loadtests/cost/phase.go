@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tiercache/control/client"
+	"tiercache/loadtests/openloop"
 	"tiercache/loadtests/processes"
 )
 
@@ -69,7 +70,7 @@ func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) erro
 	}
 	done := r.drive(ctx, c, rate, r.cfg.Lasting)
 	took := time.Since(before.at)
-	if err := wait(ctx, rest); err != nil {
+	if err := openloop.Wait(ctx, rest); err != nil {
 		return err
 	}
 	after, err := r.now(ctx)
@@ -77,13 +78,13 @@ func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) erro
 		return err
 	}
 	if took > r.cfg.Lasting*11/10+rest {
-		return fmt.Errorf("the requests of %v took %v: %w for such a rate (%v)", r.cfg.Lasting, took.Round(time.Millisecond), errBusy, done[0].first)
+		return fmt.Errorf("the requests of %v took %v: %w for such a rate (%v)", r.cfg.Lasting, took.Round(time.Millisecond), errBusy, done[0].First)
 	}
 	if err := p.fill(before, after, done); err != nil {
 		return err
 	}
 	if err := p.check(); err != nil {
-		return fmt.Errorf("%w (%v)", err, done[0].first)
+		return fmt.Errorf("%w (%v)", err, done[0].First)
 	}
 	p.LoadAfter = processes.Load()
 	m.Phases = append(m.Phases, p)
@@ -91,7 +92,7 @@ func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) erro
 }
 
 // fill takes over what was counted. Of done the first is what the case is about, then there are writes, then purges.
-func (p *Phase) fill(before, after moment, done []tally) (err error) {
+func (p *Phase) fill(before, after moment, done []openloop.Tally) (err error) {
 	p.Seconds = after.at.Sub(before.at).Seconds()
 	if p.CPU, err = after.usage.since(before.usage); err != nil {
 		return err
@@ -100,8 +101,8 @@ func (p *Phase) fill(before, after moment, done []tally) (err error) {
 	counted := after.counts.minus(before.counts)
 	p.EdgeRequests, p.RegionalRequests, p.OriginRequests, p.OriginBytes = counted.edge, counted.regional, counted.origin, counted.originBytes
 	first := done[0]
-	p.Requests, p.Errors, p.Bytes = first.requests, first.errors, float64(first.bytes)
-	p.P50, p.P99 = first.p50.Seconds()*1000, first.p99.Seconds()*1000
+	p.Requests, p.Errors, p.Bytes = first.Requests, first.Errors, float64(first.Bytes)
+	p.P50, p.P99 = first.P50.Seconds()*1000, first.P99.Seconds()*1000
 	switch {
 	case p.Case == CaseIdle:
 		p.Requests = 0
@@ -110,55 +111,55 @@ func (p *Phase) fill(before, after moment, done []tally) (err error) {
 	case p.Case == CasePurge:
 		p.Purges = p.Requests
 	case len(done) == 3:
-		p.Writes, p.Purges = done[1].requests, done[2].requests
-		p.Errors += done[1].errors + done[2].errors
+		p.Writes, p.Purges = done[1].Requests, done[2].Requests
+		p.Errors += done[1].Errors + done[2].Errors
 	}
 	return nil
 }
 
 // drive makes the requests of a case, and returns when all are answered.
-func (r *run) drive(ctx context.Context, c Case, rate float64, lasting time.Duration) []tally {
+func (r *run) drive(ctx context.Context, c Case, rate float64, lasting time.Duration) []openloop.Tally {
 	streams := r.streams(c, rate, lasting)
-	done := make([]tally, len(streams))
+	done := make([]openloop.Tally, len(streams))
 	var all sync.WaitGroup
 	for i := range streams {
-		all.Go(func() { done[i] = streams[i].drive(ctx) })
+		all.Go(func() { done[i] = streams[i].Drive(ctx) })
 	}
 	all.Wait()
 	return done
 }
 
 // streams are the requests of a case.
-func (r *run) streams(c Case, rate float64, lasting time.Duration) []stream {
+func (r *run) streams(c Case, rate float64, lasting time.Duration) []openloop.Stream {
 	n := int(rate * lasting.Seconds())
-	s := stream{count: n, rate: rate}
+	s := openloop.Stream{Count: n, Rate: rate, Workers: workers}
 	objects := len(r.set.sizes)
 	switch c {
 	case CaseIdle:
-		return []stream{{count: 1, do: func(ctx context.Context, _ int) (int64, error) { return 0, wait(ctx, lasting) }}}
+		return []openloop.Stream{{Count: 1, Workers: 1, Do: func(ctx context.Context, _ int) (int64, error) { return 0, openloop.Wait(ctx, lasting) }}}
 	case CaseL1:
-		s.do = r.reads(popular(hot, n, r.stream()))
+		s.Do = r.reads(popular(hot, n, r.stream()))
 	case CaseL2: // round and round, from the last to the first, as readAll has begun: what L1 has kept comes last
 		from := r.cursor
 		r.cursor += n
-		s.do = func(ctx context.Context, i int) (int64, error) {
+		s.Do = func(ctx context.Context, i int) (int64, error) {
 			return r.reader.read(ctx, objects-1-(from+i)%objects, "")
 		}
 	case CaseFill: // with a query, which the origin ignores and the stores do not
 		from := r.fills
 		r.fills += n
-		s.do = func(ctx context.Context, i int) (int64, error) {
+		s.Do = func(ctx context.Context, i int) (int64, error) {
 			return r.reader.read(ctx, (from+i)%objects, "?fill="+strconv.Itoa(from+i))
 		}
 	case CaseMix:
-		s.do = r.reads(popular(objects, n, r.stream()))
-		return []stream{s, r.writes(rate*writesEach, int(float64(n)*writesEach)), r.purges(rate*purgesEach, int(float64(n)*purgesEach))}
+		s.Do = r.reads(popular(objects, n, r.stream()))
+		return []openloop.Stream{s, r.writes(rate*writesEach, int(float64(n)*writesEach)), r.purges(rate*purgesEach, int(float64(n)*purgesEach))}
 	case CaseWrite:
-		return []stream{r.writes(rate, n)}
+		return []openloop.Stream{r.writes(rate, n)}
 	case CasePurge:
-		return []stream{r.purges(rate, n)}
+		return []openloop.Stream{r.purges(rate, n)}
 	}
-	return []stream{s}
+	return []openloop.Stream{s}
 }
 
 func (r *run) stream() uint64 {
@@ -171,18 +172,18 @@ func (r *run) reads(objects []int) func(context.Context, int) (int64, error) {
 }
 
 // writes store new versions of objects, each as likely as the others.
-func (r *run) writes(rate float64, n int) stream {
+func (r *run) writes(rate float64, n int) openloop.Stream {
 	objects, from := evenly(len(r.set.sizes), n, r.stream()), r.versions
 	r.versions += n
-	return stream{count: n, rate: rate, do: func(ctx context.Context, i int) (int64, error) {
+	return openloop.Stream{Count: n, Rate: rate, Workers: workers, Do: func(ctx context.Context, i int) (int64, error) {
 		return r.set.put(ctx, r.origin, objects[i], 1+from+i)
 	}}
 }
 
 // purges are hard, of the tags of objects, each as likely as the others.
-func (r *run) purges(rate float64, n int) stream {
+func (r *run) purges(rate float64, n int) openloop.Stream {
 	objects := evenly(len(r.set.sizes), n, r.stream())
-	return stream{count: n, rate: rate, do: func(ctx context.Context, i int) (int64, error) {
+	return openloop.Stream{Count: n, Rate: rate, Workers: workers, Do: func(ctx context.Context, i int) (int64, error) {
 		_, err := r.control.CreatePurge(ctx, client.PurgeRequest{Tags: []string{r.set.tag(objects[i])}}, "")
 		return 0, err
 	}}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tiercache/loadtests/openloop"
 )
 
 // between are two moments, ten seconds apart, in which the edge used 2 s and the tiers counted something.
@@ -29,21 +31,21 @@ func between(t *testing.T) (before, after moment) {
 
 func TestPhase_TakesOverWhatWasCounted(t *testing.T) {
 	before, after := between(t)
-	reads := tally{requests: 100, errors: 1, bytes: 5000, p50: time.Millisecond, p99: 20 * time.Millisecond}
-	writes, purges := tally{requests: 7, errors: 2, bytes: 70}, tally{requests: 3, errors: 4}
+	reads := openloop.Tally{Requests: 100, Errors: 1, Bytes: 5000, P50: time.Millisecond, P99: 20 * time.Millisecond}
+	writes, purges := openloop.Tally{Requests: 7, Errors: 2, Bytes: 70}, openloop.Tally{Requests: 3, Errors: 4}
 	type want struct {
 		requests, errors, writes, purges int
 		bytes                            float64
 	}
 	for c, c2 := range map[Case]struct {
-		done []tally
+		done []openloop.Tally
 		want want
 	}{
-		CaseIdle:  {[]tally{{requests: 1}}, want{}},
-		CaseL1:    {[]tally{reads}, want{100, 1, 0, 0, 5000}},
-		CaseMix:   {[]tally{reads, writes, purges}, want{100, 7, 7, 3, 5000}},
-		CaseWrite: {[]tally{writes}, want{7, 2, 7, 0, 0}},
-		CasePurge: {[]tally{purges}, want{3, 4, 0, 3, 0}},
+		CaseIdle:  {[]openloop.Tally{{Requests: 1}}, want{}},
+		CaseL1:    {[]openloop.Tally{reads}, want{100, 1, 0, 0, 5000}},
+		CaseMix:   {[]openloop.Tally{reads, writes, purges}, want{100, 7, 7, 3, 5000}},
+		CaseWrite: {[]openloop.Tally{writes}, want{7, 2, 7, 0, 0}},
+		CasePurge: {[]openloop.Tally{purges}, want{3, 4, 0, 3, 0}},
 	} {
 		p := Phase{Case: c}
 		if err := p.fill(before, after, c2.done); err != nil {
@@ -73,7 +75,7 @@ func TestStreams(t *testing.T) {
 	for c, want := range map[Case][]int{CaseL1: {2000}, CaseL2: {2000}, CaseFill: {2000}, CaseMix: {2000, 20, 2}, CaseWrite: {2000}, CasePurge: {2000}} {
 		var got []int
 		for _, s := range r.streams(c, 1000, 2*time.Second) {
-			got = append(got, s.count)
+			got = append(got, s.Count)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", c, got, want)
@@ -91,11 +93,11 @@ func TestRequests_FailWithTheObjectTheyAskedFor(t *testing.T) {
 	last, next := r.streams(CaseL2, 1000, time.Second)[0], r.streams(CaseL2, 1000, time.Second)[0]
 	fill := r.streams(CaseFill, 1000, time.Second)[0]
 	for _, c := range []struct {
-		stream stream
+		stream openloop.Stream
 		i      int
 		want   string
 	}{{last, 0, "/objects/9999"}, {last, 999, "/objects/9000"}, {next, 0, "/objects/8999"}, {fill, 5, "/objects/5?fill=5"}} {
-		_, err := c.stream.do(t.Context(), c.i)
+		_, err := c.stream.Do(t.Context(), c.i)
 		if err == nil || !strings.Contains(err.Error(), c.want+`"`) || errors.Is(err, errWrong) {
 			t.Errorf("got %v, want one of %s", err, c.want)
 		}

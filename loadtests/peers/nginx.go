@@ -10,7 +10,7 @@ import (
 // tcp_nopush is off, since it makes small answers wait.
 func nginx() contender {
 	return contender{
-		name: "nginx", version: says("/usr/sbin/nginx", "-v"),
+		name: "nginx", version: says("/usr/sbin/nginx", "-v"), files: "cache",
 		command: func(_ context.Context, s *stand) ([]string, error) {
 			return []string{"/usr/sbin/nginx", "-e", filepath.Join(s.dir, "error.log"), "-c", filepath.Join(s.dir, "nginx.conf")}, s.write(map[string]string{
 				"nginx.conf": fmt.Sprintf(nginxConfig, s.dir, s.port, s.site),

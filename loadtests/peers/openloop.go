@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"tiercache/loadtests/openloop"
 )
 
 // Latency is of an open loop: from when a request was to be sent until its answer was read.
@@ -19,50 +18,30 @@ type Latency struct {
 	Sent          float64 // requests a second that were sent; less than was asked for: the driver could not
 }
 
-// openLoop sends requests at a fixed rate for a while, whether earlier ones were answered or not, each at its time over one
-// of the connections in turn. One that must wait for the connection's last answer counts from its own time.
+// openLoop sends requests at a fixed rate for a while. One that must wait for a connection counts from its own time.
 func (r *run) openLoop(ctx context.Context, s *server, w workload, rate float64) (Latency, error) {
 	paths := w.paths()
-	n := int(rate * r.cfg.Lasting.Seconds())
-	took := make([]time.Duration, n)
 	client := &fasthttp.HostClient{Addr: s.addr, MaxConns: r.cfg.Connections, ReadTimeout: 10 * time.Second, DisablePathNormalizing: true, NoDefaultUserAgentHeader: true}
 	defer client.CloseIdleConnections()
-	var failed atomic.Pointer[error]
-	var next atomic.Int64
-	var senders sync.WaitGroup
-	began := time.Now().Add(10 * time.Millisecond)
-	for range r.cfg.Connections {
-		senders.Go(func() {
-			var req fasthttp.Request
-			var resp fasthttp.Response
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return
-				}
-				due := began.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-				time.Sleep(time.Until(due))
-				req.SetRequestURI("http://" + s.addr + paths[i%len(paths)])
-				err := client.Do(&req, &resp)
-				if err == nil && resp.StatusCode() != fasthttp.StatusOK {
-					err = fmt.Errorf("status %d", resp.StatusCode())
-				}
-				if err != nil {
-					failed.Store(&err)
-					return
-				}
-				took[i] = time.Since(due)
-			}
-		})
+	stream := openloop.Stream{Count: int(rate * r.cfg.Lasting.Seconds()), Rate: rate, Workers: r.cfg.Connections, Do: func(_ context.Context, i int) (int64, error) {
+		req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+		defer fasthttp.ReleaseRequest(req)
+		defer fasthttp.ReleaseResponse(resp)
+		req.SetRequestURI("http://" + s.addr + paths[i%len(paths)])
+		if err := client.Do(req, resp); err != nil {
+			return 0, err
+		}
+		if resp.StatusCode() != fasthttp.StatusOK {
+			return 0, fmt.Errorf("status %d", resp.StatusCode())
+		}
+		return int64(len(resp.Body())), nil
+	}}
+	t := stream.Drive(ctx)
+	if err := errors.Join(ctx.Err(), t.First); err != nil {
+		return Latency{}, err
 	}
-	senders.Wait()
-	lasted := time.Since(began)
-	if err := failed.Load(); err != nil {
-		return Latency{}, *err
+	if t.Requests == 0 {
+		return Latency{}, errors.New("no request was sent")
 	}
-	if ctx.Err() != nil || n == 0 {
-		return Latency{}, errors.Join(ctx.Err(), errors.New("no request was sent"))
-	}
-	slices.Sort(took)
-	return Latency{P50: took[n/2], P99: took[n*99/100], Max: took[n-1], Requests: n, Sent: float64(n) / lasted.Seconds()}, nil
+	return Latency{P50: t.P50, P99: t.P99, Max: t.Max, Requests: t.Requests, Sent: float64(t.Requests) / t.Lasted.Seconds()}, nil
 }

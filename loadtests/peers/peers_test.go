@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -154,9 +153,6 @@ func TestReport_HasEachServerAndIsDrawn(t *testing.T) {
 
 // A server is pinned, ends with its children, and its processes are found.
 func TestServer_StopsAllThatItBegan(t *testing.T) {
-	if _, err := exec.LookPath("taskset"); err != nil {
-		t.Skip("taskset (util-linux) is not here")
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0") // answers for it
 	if err != nil {
 		t.Fatal(err)

@@ -48,19 +48,14 @@ func (s *server) resident() (bytes int64, err error) {
 			}
 		}
 	}
-	err = filepath.Walk(s.files(), func(_ string, f os.FileInfo, err error) error {
+	if s.c.files == "" {
+		return bytes, nil
+	}
+	err = filepath.Walk(filepath.Join(s.stand.dir, s.c.files), func(_ string, f os.FileInfo, err error) error {
 		if err == nil && f.Mode().IsRegular() {
 			bytes += (f.Size() + 4095) &^ 4095
 		}
 		return nil // a file may go while it is looked at
 	})
 	return bytes, err
-}
-
-// files is where the server keeps objects in files, if it does.
-func (s *server) files() string {
-	if s.name == "nginx" {
-		return filepath.Join(s.stand.dir, "cache")
-	}
-	return filepath.Join(s.stand.dir, "none")
 }

@@ -19,8 +19,8 @@ type contender struct {
 	version func(ctx context.Context, cfg Config) (string, error)
 	// command makes the files that the server needs in a folder of its own, and returns how it is started.
 	command func(ctx context.Context, s *stand) ([]string, error)
-	// after is called when the server has been stopped; nil: there is nothing to do.
-	after func(s *stand)
+	// files is the folder, in that of the server, in which it keeps objects; empty: in none.
+	files string
 }
 
 // stand is where a server stands.
@@ -29,7 +29,8 @@ type stand struct {
 	dir  string // in memory; empty at first
 	port int    // on 127.0.0.1; the nine behind it are free as well
 	site string // host:port to fill from
-	any  any    // what a contender keeps until after
+	// after is called when the server has been stopped; nil: there is nothing to do.
+	after func()
 }
 
 // contenders are all of them, tiercache first.
@@ -123,8 +124,8 @@ func (s *server) answers(ctx context.Context) error {
 
 // stop ends a server and all processes that it began.
 func (s *server) stop() error {
-	if s.c.after != nil {
-		defer s.c.after(s.stand)
+	if s.stand.after != nil {
+		defer s.stand.after()
 	}
 	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM) // unless it has ended
 	select {

@@ -19,12 +19,12 @@ func tiercacheEdge() contender {
 		},
 		command: func(ctx context.Context, s *stand) ([]string, error) {
 			data := filepath.Join(s.dir, "platform")
-			offset := s.port + 1000
+			offset := s.port + 1000 // its ports are 7070 and so on, with that added
 			p, err := platform.Start(ctx, platform.Config{Program: s.cfg.Program, DataDir: data, PortOffset: offset, Args: []string{"--upstream", "http://" + s.site}})
 			if err != nil {
 				return nil, err
 			}
-			s.any = p
+			s.after = p.Stop
 			node, err := platform.SettingsOf(data, "edge-1")
 			if err != nil {
 				p.Stop()
@@ -33,11 +33,6 @@ func tiercacheEdge() contender {
 			config := fmt.Sprintf(edgeConfig, s.port, s.port+1, node.NATSURL, node.ControlURL, node.TierTokenFile, node.NATSSeedFile, node.Regionals)
 			path := filepath.Join(s.dir, "edge.yaml")
 			return []string{s.cfg.Program, "edge", "--config", path}, s.write(map[string]string{"edge.yaml": strings.TrimLeft(config, "\n")})
-		},
-		after: func(s *stand) {
-			if p, ok := s.any.(*platform.Platform); ok {
-				p.Stop()
-			}
 		},
 	}
 }

@@ -19,7 +19,7 @@ func main() {
 	cfg := peers.Config{Progress: os.Stderr}
 	flag.StringVar(&cfg.Program, "program", "bin/tiercache", "the tiercache to run")
 	flag.IntVar(&cfg.Rounds, "rounds", 5, "rounds through all servers, of each case")
-	flag.DurationVar(&cfg.Lasting, "for", 5*time.Second, "how long each server is loaded in a round")
+	flag.DurationVar(&cfg.Lasting, "for", 3*time.Second, "how long each server is loaded in a round")
 	flag.IntVar(&cfg.Connections, "connections", 64, "connections that are kept alive")
 	flag.Float64Var(&cfg.Share, "share", 0.7, "part of nginx's requests a second at which latency is measured")
 	flag.IntVar(&cfg.Stored, "stored", 100_000, "objects of 1 KiB that memory is measured with; 0: it is not")

@@ -1,63 +1,12 @@
 package cost
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 )
-
-// A request that waits for a worker is late from when it was due: the clients are not slowed down by slow replies.
-func TestDrive_TimesCountFromWhenRequestsAreDue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := stream{count: 2 * workers, rate: 0, do: func(context.Context, int) (int64, error) {
-			time.Sleep(3 * time.Second)
-			return 5, nil
-		}}
-		got := s.drive(t.Context())
-		if got.requests != 2*workers || got.bytes != 10*workers || got.p99 != 6*time.Second || got.errors != 0 {
-			t.Errorf("%+v", got)
-		}
-	})
-}
-
-func TestDrive_KeepsItsRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		var late atomic.Int64
-		failure := errors.New("a failure")
-		s := stream{count: 50, rate: 10, do: func(_ context.Context, i int) (int64, error) {
-			late.Add(int64(time.Since(began) - time.Duration(i)*100*time.Millisecond))
-			if i == 7 {
-				return 0, failure
-			}
-			return 1, nil
-		}}
-		got := s.drive(t.Context())
-		if took := time.Since(began); took.Round(time.Millisecond) != 4900*time.Millisecond || time.Duration(late.Load()).Abs() > time.Microsecond {
-			t.Errorf("50 at 10 a second took %v, late by %v", took, time.Duration(late.Load()))
-		}
-		if got.errors != 1 || !errors.Is(got.first, failure) || got.bytes != 49 || got.p50 != 0 {
-			t.Errorf("%+v", got)
-		}
-	})
-}
-
-func TestDrive_EndsWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		s := stream{count: 1000, rate: 10, do: func(context.Context, int) (int64, error) { return 0, nil }}
-		if got := s.drive(ctx); got.requests < 9 || got.requests > 11 {
-			t.Errorf("%+v", got)
-		}
-	})
-}
 
 func TestReader_WantsTheWholeObject(t *testing.T) {
 	set := newSet(20)
