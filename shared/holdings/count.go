@@ -116,23 +116,21 @@ func (s *sample) enough() bool {
 func (s *sample) estimate() *Count {
 	n := float64(s.seen)
 	all := math.Max(float64(s.of), n) // it may have grown meanwhile
-	scale := all / n
-	// Two more than were found, after Agresti and Coull: few say little of how far off they are. Of nothing that was found there
-	// may still be three of as many values as were seen, with 95 % confidence.
-	found := float64(s.objects) + 2
-	left := 1 - n/all
-	spread := func(sum, squares float64) int64 {
-		variance := math.Max(squares/n-(sum/n)*(sum/n), 0)
-		return int64(math.Ceil(confidence * all * math.Sqrt(variance*left/n)))
+	scale, left := all/n, 1-n/all
+	off := func(variance float64) int64 {
+		return int64(math.Ceil(confidence * all * math.Sqrt(math.Max(variance, 0)*left/n)))
 	}
+	// After Agresti and Coull, as if two more were found and two more were not: few say little of how far off they are.
+	share := (float64(s.objects) + 2) / (n + 4)
 	c := &Count{
 		Objects: int64(math.Round(float64(s.objects) * scale)), Bytes: int64(math.Round(s.bytes * scale)), Seen: s.seen, Of: int(all),
-		ObjectsError: spread(found, found), BytesError: spread(s.bytes, s.squares),
+		ObjectsError: off(share * (1 - share)), BytesError: off(s.squares/n - (s.bytes/n)*(s.bytes/n)),
 	}
 	// Sizes are not normal: of few that were not seen one may be as large as the largest.
 	if left > 0 {
 		c.BytesError = max(c.BytesError, int64(s.largest))
 	}
+	// Of nothing that was found there may still be three of as many values as were seen, with 95 % confidence.
 	if s.objects == 0 {
 		c.ObjectsError = int64(math.Ceil(3 * scale * left))
 	}

@@ -16,7 +16,6 @@ import (
 	"tiercache/shared/holdings"
 	"tiercache/shared/invalidation"
 	"tiercache/shared/object"
-	"tiercache/shared/testkit"
 )
 
 // Store is a store that can be gone through.
@@ -43,30 +42,43 @@ type truth struct{ objects, bytes int64 }
 // Count fills the store and counts each tag and everything, as a whole and by samples: a sample must be within a tenth,
 // and say how far off it may be.
 func Count(t *testing.T, store Store) {
-	want := fill(t, store)
+	want := map[string]truth{}
+	fill(t, store, 0, want)
 	v := view{invalidation.NewIndex(100)}
 	v.Purge(2, invalidation.Hard, []object.Scope{invalidation.TagScope("", "dead")})
 	v.Advance(2)
 	sampling := holdings.New(holdings.Config{CountAll: 2000}, holdings.Deps{Store: store, View: v, Log: slog.New(slog.DiscardHandler)})
 	whole := holdings.New(holdings.Config{}, holdings.Deps{Store: store, View: v, Log: slog.New(slog.DiscardHandler)})
 	sampled := 0
+	var doubtful []string // tags whose sample was farther off than it said
 	for tag, is := range want {
 		scopes := []object.Scope{invalidation.TagScope("", tag)}
 		got := count(t, whole, holdings.NewCount(scopes, tag == "all", holdings.MaxCountTime))
 		if !got.Exact || got.Objects != is.objects || got.Bytes != is.bytes || got.ObjectsError != 0 {
 			t.Errorf("%s as a whole: %+v, want %+v", tag, got, is)
 		}
-		// By chance one of some thousands of samples is farther off; a fault is in each.
-		testkit.InOneOf(t, 2, func() error {
-			got := count(t, sampling, holdings.NewCount(scopes, tag == "all", holdings.MaxCountTime))
-			if !got.Exact {
-				sampled++
-			}
-			return within(tag, got, is)
-		})
+		got = count(t, sampling, holdings.NewCount(scopes, tag == "all", holdings.MaxCountTime))
+		if !got.Exact {
+			sampled++
+		}
+		if err := within(tag, got, is); err != nil {
+			t.Logf("%v: once more, with as much again", err)
+			doubtful = append(doubtful, tag)
+		}
 		short := count(t, sampling, holdings.NewCount(scopes, tag == "all", time.Microsecond))
 		if off := math.Abs(float64(short.Objects - is.objects)); off > 2.5*float64(short.ObjectsError)+1 || short.Exact || short.Seen > entries/2 {
 			t.Errorf("%s in no time: %+v, want %+v", tag, short, is)
+		}
+	}
+	// By chance one of some thousands of samples is farther off; a fault is in each. Another sample of the same values would be
+	// the same.
+	if len(doubtful) > 0 {
+		fill(t, store, 1, want)
+	}
+	for _, tag := range doubtful {
+		got := count(t, sampling, holdings.NewCount([]object.Scope{invalidation.TagScope("", tag)}, tag == "all", holdings.MaxCountTime))
+		if err := within(tag, got, want[tag]); err != nil {
+			t.Errorf("twice: %v", err)
 		}
 	}
 	if sampled < 4 {
@@ -80,7 +92,7 @@ func within(tag string, got *holdings.Count, is truth) error {
 	switch {
 	case objects > 0.1*float64(is.objects) || bytes > 0.1*float64(is.bytes):
 		return fmt.Errorf("%s: %+v, want %+v within a tenth", tag, got, is)
-	case objects > 2.5*float64(got.ObjectsError) || bytes > 2.5*float64(got.BytesError): // one of millions
+	case objects > 2*float64(got.ObjectsError) || bytes > 2*float64(got.BytesError):
 		return fmt.Errorf("%s: %+v, want %+v: farther off than it says", tag, got, is)
 	}
 	return nil
@@ -95,18 +107,17 @@ func count(t *testing.T, h *holdings.Holdings, q holdings.Question) *holdings.Co
 	return a.Count
 }
 
-// fill stores responses and returns what there is of each tag, and of all that no purge has killed.
-func fill(t *testing.T, store Store) map[string]truth {
+// fill stores responses, others in each round, and adds to want what there is of each tag, and of all that no purge has killed.
+func fill(t *testing.T, store Store, round int, want map[string]truth) {
 	t.Helper()
 	const writers = 8
-	want := map[string]truth{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			random := rand.New(rand.NewPCG(7, uint64(w)))
+			random := rand.New(rand.NewPCG(7+uint64(round), uint64(w)))
 			for i := w; i < entries; i += writers {
-				size, names, err := put(t, store, random, i)
+				size, names, err := put(t, store, random, round*entries+i)
 				if err != nil {
 					t.Error(err)
 					return
@@ -121,7 +132,6 @@ func fill(t *testing.T, store Store) map[string]truth {
 		})
 	}
 	wg.Wait()
-	return want
 }
 
 // put stores one response: of some 40 bytes to 20 KB, most of them small, with some tags, one in ten of them purged.
