@@ -24,11 +24,9 @@ build: ## build bin/tiercache
 	@mkdir -p bin
 	$(BUILD) -o bin/tiercache ./cmd/tiercache
 
-# Packages that are tested at once. More of them make a busy machine, and tests that wait in vain.
-PACKAGES ?= $(shell nproc)
 .PHONY: test
 test: deps-test vet ## all tests, with the race detector, on real PostgreSQL, Redis and NATS; memory budgets without it
-	$(GOTEST) -race -timeout 15m -p $(PACKAGES) $(TESTFLAGS) $(PKG)
+	$(GOTEST) -race -timeout 15m $(TESTFLAGS) $(PKG)
 	$(if $(filter ./...,$(PKG)),$(GOTEST) -timeout 5m -run 'Allocations|Memory' $(TESTFLAGS) ./edge/...)
 
 .PHONY: test-control

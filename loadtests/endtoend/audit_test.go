@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,8 +87,8 @@ func forgetful(t *testing.T) (path string) {
 	return path
 }
 
-// TestAudit_FindsEachPlantedLoss has nodes whose indexes lose one purge of 10,000. Of 10,000 pages that are all purged,
-// each node so goes on to serve one, and the audit must name it and no other; with TIERCACHE_LONG_TESTS of 30,000 three.
+// TestAudit_FindsEachPlantedLoss has nodes whose indexes lose one purge of 10,000. Of 30,000 pages that are all purged,
+// each node so goes on to serve three, and the audit must name these and no others.
 func TestAudit_FindsEachPlantedLoss(t *testing.T) {
 	wholeRun(t)
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -100,17 +99,14 @@ func TestAudit_FindsEachPlantedLoss(t *testing.T) {
 	u := newUp(t, "--upstream", site.URL, "--edges", "1")
 	u.program = forgetful(t)
 	u.start(t)
-	pages, planted := 10_000, 1
-	if long() {
-		pages, planted = 30_000, 3
-	}
+	const pages, planted = 30_000, 3
 	host := "audit.example.test"
 	paths, lost := pagesOf(host, pages, planted)
 	u.warm(t, host, paths)
 
 	clean := u.audit(t, 0)
 	for _, n := range clean.Nodes {
-		if n.Served < int64(pages) || n.Violations != 0 {
+		if n.Served < pages || n.Violations != 0 {
 			t.Fatalf("before the purge: %+v", n)
 		}
 	}
@@ -129,16 +125,16 @@ func TestAudit_FindsEachPlantedLoss(t *testing.T) {
 	testkit.Eventually(t, auditTimeout, func() error { // until the purge is 2 s old
 		a = audited{}
 		e := tiercache(t, "audit", "-o", "json", "--rate", "0", "--data-dir", u.dir, "--control", u.url(controlPort))
-		if err := json.Unmarshal([]byte(e.stdout), &a); err != nil || e.code != 4 || a.Violations < int64(2*planted) {
+		if err := json.Unmarshal([]byte(e.stdout), &a); err != nil || e.code != 4 || a.Violations < 2*planted {
 			return fmt.Errorf("exit status %d, %d violations, %v: %s", e.code, a.Violations, err, e.stderr)
 		}
 		return nil
 	})
 	namesEach(t, &a, &p, host, lost)
-	table := tiercache(t, "audit", "--limit", strconv.Itoa(planted), "--data-dir", u.dir, "--control", u.url(controlPort))
+	table := tiercache(t, "audit", "--limit", "4", "--data-dir", u.dir, "--control", u.url(controlPort))
 	table.failsWith(t, 4, "tiercache audit: some entries are not current")
-	if got := strings.Count(table.stdout, "\nviolation  missed  ") + strings.Count(table.stdout[:9], "violation"); got != planted || !strings.Contains(table.stdout, fmt.Sprintf("... and %d more violations: --limit\n", planted)) {
-		t.Errorf("%d lines of %d:\n%s", got, planted, table.stdout)
+	if got := strings.Count(table.stdout, "\nviolation  missed  ") + strings.Count(table.stdout[:9], "violation"); got != 4 || !strings.Contains(table.stdout, "... and 2 more violations: --limit\n") {
+		t.Errorf("%d lines of 4:\n%s", got, table.stdout)
 	}
 	t.Log(table.stdout)
 	for _, path := range lost {

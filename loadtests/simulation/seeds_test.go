@@ -17,7 +17,7 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 0, "run this seed alone and print its history")
-	seeds   = flag.Int("seeds", 0, "how many seeds to run, from 1 on; 0: 200, 30 with -race, 40 with -short")
+	seeds   = flag.Int("seeds", 0, "how many seeds to run, from 1 on; 0: 200, 100 with -race, 40 with -short")
 )
 
 // childEnv makes this test binary run the seeds of a job, which is JSON, and print a report for each that is bad.
@@ -146,7 +146,7 @@ func TestSeeds(t *testing.T) {
 	case testing.Short():
 		n = 40
 	case raced:
-		n = 30 // each takes ten times as long
+		n = 100 // each takes ten times as long
 	}
 	found := runSeeds(t, binary, n)
 	for i, r := range found {
