@@ -75,8 +75,9 @@ type flock struct {
 	live   []*follower.Follower
 }
 
-// sight: a follower had applied the log through that epoch at that time, in Unix us.
+// sight: a follower that had applied the log through one epoch had applied it through another at that time, in Unix us.
 type sight struct {
+	From  uint64 `json:"f"`
 	Epoch uint64 `json:"e"`
 	At    int64  `json:"t"`
 }
@@ -98,7 +99,7 @@ func (f *flock) join(ctx context.Context, name string) error {
 	n, err := follower.New(follower.Config{
 		Node: name, Tier: "edge", Region: "r1", Addr: "127.0.0.1:1", ControlURL: f.node.ControlURL, TierToken: f.secret, Member: true,
 		Capacity: indexCapacity, RenewInterval: slower * controllog.RenewInterval,
-	}, follower.Deps{Bus: b, Log: slog.New(slog.DiscardHandler), Health: runner.NewHealth(), Applied: f.saw})
+	}, follower.Deps{Bus: b, Log: slog.New(slog.DiscardHandler), Health: runner.NewHealth(), Applied: f.watch()})
 	if err != nil {
 		b.Close()
 		return err
@@ -119,11 +120,16 @@ func (f *flock) join(ctx context.Context, name string) error {
 	}
 }
 
-func (f *flock) saw(epoch uint64) {
-	at := time.Now().UnixMicro()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sights = append(f.sights, sight{epoch, at})
+// watch makes what notes how far one follower has applied the log.
+func (f *flock) watch() (saw func(epoch uint64)) {
+	last := uint64(0) // of one goroutine
+	return func(epoch uint64) {
+		s := sight{last, epoch, time.Now().UnixMicro()}
+		last = epoch
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.sights = append(f.sights, s)
+	}
 }
 
 // look is what was seen since the last look.

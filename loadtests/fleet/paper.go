@@ -31,8 +31,6 @@ func (r Report) Paper(edges, perRegion int) string {
 	p.row(&b, "cores of the central NATS, idle", "%.1f", p.idleCores(edges, p.m.IdleCPU.NATS.Seconds()), p.idleCores(regions, p.m.IdleCPU.NATS.Seconds()))
 	p.row(&b, "central NATS sends a purge, MB", "%.2f", float64(edges)*p.m.Purge.Received/1e6, float64(regions)*p.m.Purge.Received/1e6)
 	p.row(&b, "receipts of a purge, MB", "%.2f", float64(edges)*p.m.Purge.Sent/1e6, float64(regions)*p.m.Purge.Sent/1e6)
-	p.row(&b, "control's time for a purge, s of a core", "%.3f", p.perPurge(edges, p.m.PurgeCPU.Control.Seconds()), p.perPurge(regions, p.m.PurgeCPU.Control.Seconds()))
-	p.row(&b, "central NATS's, s of a core", "%.3f", p.perPurge(edges, p.m.PurgeCPU.NATS.Seconds()), p.perPurge(regions, p.m.PurgeCPU.NATS.Seconds()))
 	p.row(&b, "memory of the central NATS, GB", "%.2f", float64(edges)*p.m.NATSBytes/1e9, float64(regions)*p.m.NATSBytes/1e9)
 	p.row(&b, "memory of control for members, GB", "%.2f", float64(edges)*p.m.ControlBytes/1e9, float64(regions)*p.m.ControlBytes/1e9)
 	return b.String()
@@ -51,9 +49,4 @@ func (p *paper) renewals(nodes int) float64 {
 // idleCores is what those take of a server that has spent so much of a second on the renewals of the measured fleet.
 func (p *paper) idleCores(nodes int, spent float64) float64 {
 	return spent * p.slower * float64(nodes) / float64(p.m.Followers)
-}
-
-// perPurge is the processor time of a server for one purge, receipts included.
-func (p *paper) perPurge(nodes int, spent float64) float64 {
-	return spent * float64(nodes) / float64(p.m.Followers)
 }

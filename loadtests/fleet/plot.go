@@ -28,10 +28,10 @@ func (r Report) Plot(path, machine string) error {
 	if err != nil {
 		return err
 	}
-	costs, err := r.curves("What a purge costs the servers", "ms of processor time", map[string]func(*Measured) float64{
-		"control":    func(m *Measured) float64 { return inMS(m.PurgeCPU.Control) },
-		"NATS":       func(m *Measured) float64 { return inMS(m.PurgeCPU.NATS) },
-		"PostgreSQL": func(m *Measured) float64 { return inMS(m.PurgeCPU.PostgreSQL) },
+	costs, err := r.curves("What the servers take, with two purges a second", "ms of processor time a second", map[string]func(*Measured) float64{
+		"control":    func(m *Measured) float64 { return inMS(m.BusyCPU.Control) },
+		"NATS":       func(m *Measured) float64 { return inMS(m.BusyCPU.NATS) },
+		"PostgreSQL": func(m *Measured) float64 { return inMS(m.BusyCPU.PostgreSQL) },
 	})
 	if err != nil {
 		return err

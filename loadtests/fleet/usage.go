@@ -24,7 +24,7 @@ func (r *run) usage() (u usage, err error) {
 			u.followers += p.Private
 		case !processes.Descends(all, pid, r.platform.PID()):
 		case strings.Contains(p.Command, "postgres"):
-			u.cpu.PostgreSQL += p.CPU
+			u.cpu.PostgreSQL += p.CPU + p.Waited // of connections that were closed as well
 		case strings.Contains(p.Command, " control "):
 			u.cpu.Control += p.CPU
 			u.control += p.Private

@@ -26,7 +26,7 @@ func (s *server) processes() map[int]processes.Process {
 // cpu is what the server has used of its processor.
 func (s *server) cpu() (used time.Duration) {
 	for _, p := range s.processes() {
-		used += p.CPU
+		used += p.CPU + p.Waited
 	}
 	return used
 }
