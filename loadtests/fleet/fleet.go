@@ -27,7 +27,7 @@ const (
 	// settleTime is how long a purge may take until every follower has applied it, and a fleet to be there.
 	settleTime = 2 * time.Minute
 
-	// pace is how long after a purge the next one comes: what the one before has caused is over by then.
+	// pace is how long after a purge the next one comes at least: not before all followers have applied it.
 	pace = 500 * time.Millisecond
 )
 

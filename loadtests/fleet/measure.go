@@ -66,20 +66,21 @@ func (r *run) measure(ctx context.Context, empty usage) (m Measured, err error) 
 		return m, err
 	}
 	r.say("%d purges, one by one", r.cfg.Purges)
-	for range r.cfg.Purges {
+	purged, waited := idle, waits(nil)
+	var seen []sight
+	for n := range r.cfg.Purges {
 		if _, err := r.control.CreatePurge(ctx, client.PurgeRequest{Tags: []string{"fleet"}}, ""); err != nil {
 			return m, err
 		}
 		if err := wait(ctx, pace); err != nil {
 			return m, err
 		}
-	}
-	purged, sights, err := r.settled(ctx)
-	if err != nil {
-		return m, err
+		if purged, waited, err = r.applied(ctx, n+1, &seen); err != nil {
+			return m, err
+		}
 	}
 	m.Load = processes.Load()
-	m.quantify(sights)
+	m.quantify(waited)
 	m.compare(began, idle, purged, empty, r.cfg.Purges)
 	return m, nil
 }
@@ -104,30 +105,27 @@ func (r *run) now(ctx context.Context) (at moment, sights []sight, err error) {
 // waits are, for each purge, how long each follower took, ascending.
 type waits [][]time.Duration
 
-// settled waits until every follower has applied every purge.
-func (r *run) settled(ctx context.Context) (moment, waits, error) {
-	purges, err := r.purges(ctx)
+// applied waits until every follower has applied so many purges, and adds what they see to seen.
+func (r *run) applied(ctx context.Context, count int, seen *[]sight) (moment, waits, error) {
+	purges, err := r.purges(ctx, count)
 	if err != nil {
 		return moment{}, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	at, sights, err := r.now(ctx)
 	for {
+		at, more, err := r.now(ctx)
 		if err != nil {
 			return at, nil, err
 		}
-		waited := took(purges, sights)
+		*seen = append(*seen, more...)
+		waited := took(purges, *seen)
 		slowest := slices.MinFunc(waited, func(a, b []time.Duration) int { return len(a) - len(b) })
 		if len(slowest) >= r.size {
 			return at, waited, nil
 		}
-		if err := wait(ctx, pace); err != nil {
+		if err := wait(ctx, pace/10); err != nil {
 			return at, nil, fmt.Errorf("%d of %d followers have applied a purge: %w", len(slowest), r.size, err)
-		}
-		var more []sight
-		if at, more, err = r.now(ctx); err == nil {
-			sights = append(sights, more...)
 		}
 	}
 }
@@ -139,7 +137,7 @@ type committed struct {
 }
 
 // purges are those of this measurement, oldest first.
-func (r *run) purges(ctx context.Context) (purges []committed, err error) {
+func (r *run) purges(ctx context.Context, count int) (purges []committed, err error) {
 	rows, err := r.db.Query(ctx, `SELECT l.epoch, (extract(epoch FROM p.created_at) * 1000000)::bigint FROM tiercache.purges p
 		JOIN tiercache.log l ON l.id = p.id || '/0' ORDER BY l.epoch`)
 	if err != nil {
@@ -156,8 +154,8 @@ func (r *run) purges(ctx context.Context) (purges []committed, err error) {
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	if len(purges) != r.cfg.Purges {
-		return nil, fmt.Errorf("%d purges are in the log, and %d were asked for", len(purges), r.cfg.Purges)
+	if len(purges) != count {
+		return nil, fmt.Errorf("%d purges are in the log, and %d were asked for", len(purges), count)
 	}
 	return purges, nil
 }

@@ -28,7 +28,7 @@ func (r Report) Plot(path, machine string) error {
 	if err != nil {
 		return err
 	}
-	costs, err := r.curves("What the servers take, with two purges a second", "ms of processor time a second", map[string]func(*Measured) float64{
+	costs, err := r.curves("What the servers take while there are purges", "ms of processor time a second", map[string]func(*Measured) float64{
 		"control":    func(m *Measured) float64 { return inMS(m.BusyCPU.Control) },
 		"NATS":       func(m *Measured) float64 { return inMS(m.BusyCPU.NATS) },
 		"PostgreSQL": func(m *Measured) float64 { return inMS(m.BusyCPU.PostgreSQL) },

@@ -26,7 +26,7 @@ func (r Report) String() string {
 		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%.1f\t%.0f sent, %.0f received\t%.0f sent, %.0f received\t\n", m.Followers,
 			m.FollowerBytes/1024, m.NATSBytes/1024, m.ControlBytes/1024, m.Idle.Sent, m.Idle.Received, m.Purge.Sent, m.Purge.Received)
 	}
-	fmt.Fprintln(w, "\t\t\t\t\t\t\nFOLLOWERS\tIDLE CPU, MS A SECOND: CONTROL\tNATS\tPOSTGRESQL\tWITH 2 PURGES A SECOND: CONTROL\tNATS\tPOSTGRESQL")
+	fmt.Fprintln(w, "\t\t\t\t\t\t\nFOLLOWERS\tIDLE CPU, MS A SECOND: CONTROL\tNATS\tPOSTGRESQL\tWHILE PURGED: CONTROL\tNATS\tPOSTGRESQL")
 	for _, m := range r.Fleets {
 		fmt.Fprintf(w, "%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n", m.Followers, inMS(m.IdleCPU.Control), inMS(m.IdleCPU.NATS), inMS(m.IdleCPU.PostgreSQL),
 			inMS(m.BusyCPU.Control), inMS(m.BusyCPU.NATS), inMS(m.BusyCPU.PostgreSQL))
