@@ -14,9 +14,18 @@ func sequencedBy(s *Store) *[]controllog.Row {
 	return rows
 }
 
+// underWay is the head of a log that has an entry: with the first one the server notes that it runs without fsync, in a row
+// that a store that starts writes as well, and who numbers at once does not wait for that.
+func underWay(t *testing.T, s *Store) (head uint64) {
+	t.Helper()
+	execute(t, s, insert, "first", 1)
+	_, head = follow(t, s, 0)
+	return head
+}
+
 func TestAtOnce_APurgeHasItsEpochsWhenItIsCommitted(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	at := sequencedBy(s)
 	execute(t, s, insert, "before", 1)
 	record := addPurge(t, s, "p", "", "x", "y")
@@ -36,7 +45,7 @@ func TestAtOnce_APurgeHasItsEpochsWhenItIsCommitted(t *testing.T) {
 
 func TestAtOnce_WaitsForNobody(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	at := sequencedBy(s)
 	other := connect(t, s)
 	exec(t, other, "BEGIN")
@@ -51,7 +60,7 @@ func TestAtOnce_WaitsForNobody(t *testing.T) {
 
 func TestAtOnce_WhatFailsCostsNoWrite(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	at := sequencedBy(s)
 	execute(t, s, "ALTER TABLE tiercache.log ADD CONSTRAINT broken CHECK (kind <> 'purge') NOT VALID")
 	if record := addPurge(t, s, "p", "", "x"); record.Last != 0 || len(*at) != 0 {
@@ -64,7 +73,7 @@ func TestAtOnce_WhatFailsCostsNoWrite(t *testing.T) {
 
 func TestAtOnce_RollbackMeansNone(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	conn := connect(t, s)
 	execute(t, s, insert, "committed", 1)
 	exec(t, conn, "BEGIN")
@@ -79,7 +88,7 @@ func TestAtOnce_RollbackMeansNone(t *testing.T) {
 // commits are below those that it has seen.
 func TestAtOnce_LosesNobodyWhoCommitsLater(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	early, late := connect(t, s), connect(t, s)
 	exec(t, early, "BEGIN")
 	exec(t, early, insert, "early", 1)
@@ -102,7 +111,7 @@ func TestAtOnce_LosesNobodyWhoCommitsLater(t *testing.T) {
 
 func TestAtOnce_ABacklogIsLeftToOthers(t *testing.T) {
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	at := sequencedBy(s)
 	execute(t, s, insert, "many", 10*atOnceBatch)
 	if record := addPurge(t, s, "p", "", "x"); record.Last != 0 || len(*at) != atOnceBatch {

@@ -36,7 +36,7 @@ func addPurge(t testing.TB, s *Store, id, key string, tags ...string) PurgeRecor
 func TestPurge_FromTheRequestToTheReceipt(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, Config{})
-	_, head := follow(t, s, 0)
+	head := underWay(t, s)
 	record := addPurge(t, s, "p", "", "x", "y", "z")
 	if record.First != head+1 || record.Last != head+3 || record.Entries != 3 || record.Created.IsZero() || record.By != admin() {
 		t.Errorf("recorded: %+v", record)

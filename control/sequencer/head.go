@@ -59,8 +59,8 @@ func (s *Sequencer) pass(ctx context.Context) bool {
 	began := time.Now()
 	p.head, p.err = s.round(ctx)
 	s.deps.Polled(time.Since(began), p.err)
-	close(p.done)
 	s.note(ctx, p.err)
+	close(p.done)
 	return p.err == nil
 }
 
