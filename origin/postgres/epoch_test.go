@@ -313,7 +313,7 @@ func TestSequence_BehindAHugeTransaction(t *testing.T) {
 		for _, row := range f.rows {
 			size += len(row.Body)
 		}
-		const each = 600 // of a row, at most
+		const each = 600                                                   // of a row, at most
 		if size > maxSequenced+atOnceBatch*each || size < maxSequenced/2 { // the write's own transaction, then a round
 			return fmt.Errorf("%d bytes were kept", size)
 		}
