@@ -73,6 +73,21 @@ bench-sequencing: deps-up build ## how fast commits reach the nodes, in about 2 
 bench-peers: deps-up deps-peers build ## how fast hits are beside nginx, Varnish, HAProxy and Traffic Server, in about 12 minutes; as root
 	go run ./loadtests/peers/run $(ARGS)
 
+# The packages and benchmarks of what a hit does, from the connection to the reply.
+HIT_PACKAGES := ./shared/proxy/listener ./shared/cachekey ./shared/policy ./shared/httpcache ./edge/l1 ./shared/object \
+	./shared/invalidation ./shared/telemetry ./edge
+BENCH ?= Listener_Serve|Framer_Head|Keys|Match_Rule|HotPath|Cache_Lookup|DecodeEntry|Index_Check|Counter|Durations_Record|Hit
+.PHONY: bench-hit
+bench-hit: ## each step of a hit, and a whole one: time and allocations, in about a minute
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime 300ms $(HIT_PACKAGES) | grep -vE '^(PASS|goos|goarch|cpu)'
+
+# BASE is what git has a name for; BENCH and PKGS are other benchmarks, and where they are.
+BASE ?=
+PKGS ?= $(HIT_PACKAGES)
+.PHONY: bench-compare
+bench-compare: ## the same steps as in a revision, by benchstat: make bench-compare BASE=HEAD~1; ROUNDS=20 for less noise
+	@.ci/bench-compare '$(BASE)' '$(BENCH)' $(PKGS)
+
 .PHONY: fleet
 fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 minutes: tables and a plot in results/
 	go run ./loadtests/fleet/run $(ARGS)
@@ -80,6 +95,15 @@ fleet: deps-up build ## what 100, 1,000 and 5,000 followers cost, in about 5 min
 .PHONY: cost
 cost: deps-up build ## what requests cost in processors, memory and money, in about 10 minutes: results/COST.md
 	go run ./loadtests/cost/run $(ARGS)
+
+# k6 is built from its module, at the version in .ci/k6.mod: the first time takes a few minutes.
+bin/k6: .ci/k6.mod .ci/k6.sum
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -modfile=.ci/k6.mod -trimpath -o bin/k6 go.k6.io/k6
+
+.PHONY: load
+load: deps-up build bin/k6 ## scenarios by k6: a steady mix, a spike, a storm of purges, a soak of 10 minutes; a page in results/
+	go run ./loadtests/scenarios/run $(ARGS)
 
 # TRACES is a folder of request traces, *.gz, a line is KEY or KEY SIZE.
 TRACES ?=

@@ -2,6 +2,7 @@ package listener
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ import (
 )
 
 // serve runs a listener on a free port and returns its address.
-func serve(t *testing.T, handle Handler) string {
+func serve(t testing.TB, handle Handler) string {
 	t.Helper()
 	addr := testkit.FreeAddr(t)
 	testkit.Start(t, New(Config{Addr: addr, DrainTimeout: 5 * time.Second}, handle, slog.New(slog.DiscardHandler)).Run)
@@ -248,6 +249,33 @@ func TestListener_StopRightAtTheStart(t *testing.T) {
 			}
 		case <-time.After(20 * time.Second):
 			t.Fatal("it never stops")
+		}
+	}
+}
+
+// BenchmarkListener_Serve is a request and a reply of 1 KiB over a connection of the loopback interface, with no proxy
+// behind the listener; its client is part of it.
+func BenchmarkListener_Serve(b *testing.B) {
+	head, body := []byte("Content-Type: text/html\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n"), make([]byte, 1024)
+	addr := serve(b, func(_ context.Context, x proxy.Exchange) { x.Reply(200, head, proxy.Payload{Bytes: body}) })
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	request, reply := []byte("GET /some/path HTTP/1.1\r\nHost: site.example\r\n\r\n"), make([]byte, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := conn.Write(request); err != nil {
+			b.Fatal(err)
+		}
+		n := 0
+		for !bytes.HasSuffix(reply[:n], body) {
+			m, err := conn.Read(reply[n:])
+			if err != nil {
+				b.Fatal(err)
+			}
+			n += m
 		}
 	}
 }
