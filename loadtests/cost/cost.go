@@ -72,6 +72,7 @@ type run struct {
 	platform *platform.Platform
 	set      *set
 	reader   *reader // at the edge
+	regional *reader // at the regional node
 	origin   *originclient.Client
 	control  *client.Client
 
@@ -106,6 +107,7 @@ func Run(ctx context.Context, cfg Config) (m Measured, err error) {
 		return m, err
 	}
 	defer r.reader.close()
+	defer r.regional.close()
 	defer r.origin.Close()
 	if err := r.measure(ctx, &m); err != nil {
 		return m, err
@@ -126,7 +128,7 @@ func (r *run) connect() error {
 	if r.origin, err = originclient.New(r.url(originPort), secret, workers); err != nil {
 		return err
 	}
-	r.reader = newReader(r.url(edgePort), r.set)
+	r.reader, r.regional = newReader(r.url(edgePort), r.set), newReader(r.url(regionalPort), r.set)
 	return nil
 }
 
@@ -149,7 +151,7 @@ func (r *run) measure(ctx context.Context, m *Measured) error {
 		return fmt.Errorf("connections: %w", err)
 	}
 	for _, c := range []Case{CaseL1, CaseL2, CaseMix, CaseFill, CaseWrite, CasePurge} {
-		if c == CaseL1 || c == CaseL2 || c == CaseMix {
+		if c == CaseL1 || c == CaseMix {
 			if err := r.reader.readAll(ctx); err != nil {
 				return err
 			}

@@ -62,7 +62,13 @@ func (r *run) patiently(ctx context.Context, m *Measured, c Case, rate float64) 
 // phase warms up, measures, and adds what it has measured.
 func (r *run) phase(ctx context.Context, m *Measured, c Case, rate float64) error {
 	r.say("%s, %.0f a second for %v", c, rate, r.cfg.Lasting)
-	r.drive(ctx, c, rate, r.cfg.Lasting/4)
+	warmUp := r.cfg.Lasting / 4
+	if c == CaseL2 {
+		if err := r.fillL2(ctx, requestsIn(rate, warmUp)+requestsIn(rate, r.cfg.Lasting)); err != nil {
+			return fmt.Errorf("fill L2: %w", err)
+		}
+	}
+	r.drive(ctx, c, rate, warmUp)
 	p := Phase{Case: c, Rate: rate, LoadBefore: processes.Load()}
 	before, err := r.now(ctx)
 	if err != nil {
@@ -131,7 +137,7 @@ func (r *run) drive(ctx context.Context, c Case, rate float64, lasting time.Dura
 
 // streams are the requests of a case.
 func (r *run) streams(c Case, rate float64, lasting time.Duration) []openloop.Stream {
-	n := int(rate * lasting.Seconds())
+	n := requestsIn(rate, lasting)
 	s := openloop.Stream{Count: n, Rate: rate, Workers: workers}
 	objects := len(r.set.sizes)
 	switch c {
@@ -139,12 +145,10 @@ func (r *run) streams(c Case, rate float64, lasting time.Duration) []openloop.St
 		return []openloop.Stream{{Count: 1, Workers: 1, Do: func(ctx context.Context, _ int) (int64, error) { return 0, openloop.Wait(ctx, lasting) }}}
 	case CaseL1:
 		s.Do = r.reads(popular(hot, n, r.stream()))
-	case CaseL2: // round and round, from the last to the first, as readAll has begun: what L1 has kept comes last
+	case CaseL2:
 		from := r.cursor
 		r.cursor += n
-		s.Do = func(ctx context.Context, i int) (int64, error) {
-			return r.reader.read(ctx, objects-1-(from+i)%objects, "")
-		}
+		s.Do = func(ctx context.Context, i int) (int64, error) { return r.fromL2(ctx, r.reader, from+i) }
 	case CaseFill: // with a query, which the origin ignores and the stores do not
 		from := r.fills
 		r.fills += n
@@ -160,6 +164,28 @@ func (r *run) streams(c Case, rate float64, lasting time.Duration) []openloop.St
 		return []openloop.Stream{r.purges(rate, n)}
 	}
 	return []openloop.Stream{s}
+}
+
+func requestsIn(rate float64, lasting time.Duration) int { return int(rate * lasting.Seconds()) }
+
+// fromL2 is the nth request of CaseL2, from a node. Each has a query of its own, which the origin ignores and the stores do not:
+// whatever an edge keeps, it has never been asked for that.
+func (r *run) fromL2(ctx context.Context, node *reader, n int) (int64, error) {
+	objects := len(r.set.sizes)
+	return node.read(ctx, objects-1-n%objects, "?l2="+strconv.Itoa(n))
+}
+
+// fillL2 asks the regional node for what the next n requests of CaseL2 will ask the edge for.
+func (r *run) fillL2(ctx context.Context, n int) error {
+	from := r.cursor
+	t := openloop.Stream{Count: n, Workers: workers / 4, Do: func(ctx context.Context, i int) (int64, error) {
+		return r.fromL2(ctx, r.regional, from+i)
+	}}
+	done := t.Drive(ctx)
+	if done.First != nil {
+		return fmt.Errorf("%d of %d requests failed: %w", done.Errors, n, done.First)
+	}
+	return ctx.Err()
 }
 
 func (r *run) stream() uint64 {

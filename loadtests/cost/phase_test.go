@@ -2,8 +2,12 @@ package cost
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,10 +100,51 @@ func TestRequests_FailWithTheObjectTheyAskedFor(t *testing.T) {
 		stream openloop.Stream
 		i      int
 		want   string
-	}{{last, 0, "/objects/9999"}, {last, 999, "/objects/9000"}, {next, 0, "/objects/8999"}, {fill, 5, "/objects/5?fill=5"}} {
+	}{{last, 0, "/objects/9999?l2=0"}, {last, 999, "/objects/9000?l2=999"}, {next, 0, "/objects/8999?l2=1000"}, {fill, 5, "/objects/5?fill=5"}} {
 		_, err := c.stream.Do(t.Context(), c.i)
 		if err == nil || !strings.Contains(err.Error(), c.want+`"`) || errors.Is(err, errWrong) {
 			t.Errorf("got %v, want one of %s", err, c.want)
 		}
+	}
+}
+
+// What the edge is asked for in a phase of L2 is what the regional node was asked for before, and nothing else.
+func TestFillL2_AsksForWhatComes(t *testing.T) {
+	r := &run{set: newSet(minObjects), cursor: 500}
+	asked := func(seen *sync.Map) *reader {
+		site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			seen.Store(req.URL.String(), true)
+			object, _ := strconv.Atoi(strings.TrimPrefix(req.URL.Path, "/objects/"))
+			_, _ = w.Write(make([]byte, r.set.sizes[object]))
+		}))
+		t.Cleanup(site.Close)
+		return newReader(site.URL, r.set)
+	}
+	var atRegional, atEdge sync.Map
+	r.regional, r.reader = asked(&atRegional), asked(&atEdge)
+	if err := r.fillL2(t.Context(), 100); err != nil {
+		t.Fatal(err)
+	}
+	for _, lasting := range []time.Duration{200 * time.Millisecond, 800 * time.Millisecond} { // warm-up, phase
+		for _, done := range r.drive(t.Context(), CaseL2, 100, lasting) {
+			if done.First != nil {
+				t.Fatal(done.First)
+			}
+		}
+	}
+	n := 0
+	atEdge.Range(func(url, _ any) bool {
+		if _, ok := atRegional.Load(url); !ok {
+			t.Errorf("%s is not in L2", url)
+		}
+		n++
+		return true
+	})
+	if n != 100 {
+		t.Errorf("%d objects were asked for", n)
+	}
+	r.regional = newReader("http://127.0.0.1:1", r.set)
+	if err := r.fillL2(t.Context(), 1); err == nil {
+		t.Error("nobody answered")
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // nginx has one worker. Its cache is files: they lie in memory, and stay open. sendfile is on, which is how it is fastest;
-// tcp_nopush is off, since it makes small answers wait. Most of
-// the files that a process may have stay open: all of them but where memory is measured, which does not count them.
+// tcp_nopush is off, since it makes small answers wait. As
+// many files stay open as a process may have: all of them, but where memory is measured.
 func nginx() contender {
 	return contender{
 		name: "nginx", version: says("/usr/sbin/nginx", "-v"), files: "cache",
