@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,9 @@ var (
 	seed    = flag.Uint64("seed", 1, "decides which faults come, and when")
 	only    = flag.String("only", "", "kinds of faults, with commas between them; empty: all")
 )
+
+// wholeTime is enough for each kind of fault.
+const wholeTime = 5 * time.Minute
 
 // TestFaults runs the fleet under faults and wants no broken promise. Each kind of fault that came is a test of its own.
 func TestFaults(t *testing.T) {
@@ -39,6 +43,13 @@ func TestFaults(t *testing.T) {
 	if len(report.Faults) == 0 || report.Reads == 0 {
 		t.Error("nothing happened")
 	}
+	if *lasting >= wholeTime && *only == "" {
+		for _, k := range kinds() {
+			if !slices.ContainsFunc(report.Faults, func(f FaultReport) bool { return f.Name == k.name }) {
+				t.Errorf("%v were not enough for %s", *lasting, k.name)
+			}
+		}
+	}
 }
 
 // TestFaults_Switches switches mechanisms off, of those that clients can notice in a short time, and wants that noticed.
@@ -49,10 +60,11 @@ func TestFaults_Switches(t *testing.T) {
 	for name, kinds := range noticed() {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			report := runOnce(t, name, 30*time.Second, *seed, kinds)
-			if len(report.Violations) == 0 {
+			broken := slices.DeleteFunc(report.Violations, func(v string) bool { return strings.HasPrefix(v, "recovery:") }) // a busy machine does that
+			if len(broken) == 0 {
 				t.Fatalf("nobody has noticed that this is switched off: %s", name)
 			}
-			t.Log(report.Violations[0])
+			t.Log(broken[0])
 		})
 	}
 }
@@ -77,7 +89,7 @@ func noticed() map[string]string {
 func runOnce(t *testing.T, off string, lasts time.Duration, seed uint64, only string) *Report {
 	t.Helper()
 	if err := Check(); err != nil {
-		t.Skip(err)
+		t.Fatal(err) // it was asked for
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

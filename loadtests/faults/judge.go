@@ -43,6 +43,8 @@ func Judge(cfg *Config) (*Report, error) {
 	for _, l := range e.lines {
 		e.take(l)
 	}
+	e.judgeLog()
+	e.judgeAnswers()
 	e.findLost()
 	e.judgeTerms()
 	e.dropTerms()
@@ -168,6 +170,31 @@ func (e *evidence) takePurge(l *line) {
 	}
 	e.history.Writes = append(e.history.Writes, w)
 	e.invoked[w] = moment(l.Start)
+}
+
+// judgeLog wants the whole log at the end: what was compacted could not be told from what was lost.
+func (e *evidence) judgeLog() {
+	head := uint64(0)
+	for _, l := range e.lines {
+		if l.Op != opLog {
+			continue
+		}
+		if l.Prev != head {
+			e.violation("log: %s of epoch %d follows %d, and the entry before it is that of %d", l.ID, l.Epoch, l.Prev, head)
+			return
+		}
+		head = l.Epoch
+	}
+}
+
+// judgeAnswers wants content, or an error of a server: all pages exist, all the time. At the end nothing is broken any more, and
+// each edge has content.
+func (e *evidence) judgeAnswers() {
+	for _, l := range e.lines {
+		if l.Op == opRead && (l.Status != 0 && l.Status != 200 && l.Status < 500 || l.Client == probe && l.Status != 200) {
+			e.violation("answers: %s was told %d of %s by %s at %v %s", l.Client, l.Status, l.Page, l.Node, time.Duration(l.Start), l.Error)
+		}
+	}
 }
 
 // findLost finds what a restore took back: what was committed before it and is not there at the end. Without one, nothing

@@ -194,7 +194,7 @@ func (t *trouble) log(ctx context.Context) (rows []logRow, err error) {
 }
 
 // settle waits until the fleet is well: each node has all of the log and a lease, as both control nodes say, every part says
-// that it is all right, and everything can be read and written.
+// that it is all right.
 func (t *trouble) settle(ctx context.Context, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -284,6 +284,9 @@ func (f *fleet) componentsOf(ctx context.Context, name string) error {
 	return nil
 }
 
+// probe is the client that reads everything at the end.
+const probe = "probe"
+
 // finish reads everything at each edge once more and notes what the database has at the end.
 func (t *trouble) finish(ctx context.Context, c *crowd) error {
 	if err := t.settle(ctx, startTime); err != nil {
@@ -291,7 +294,7 @@ func (t *trouble) finish(ctx context.Context, c *crowd) error {
 	}
 	for _, node := range nodes() {
 		for _, p := range c.pages {
-			c.read(ctx, "probe", node, p, nil, longPatience)
+			c.read(ctx, probe, node, p, nil, longPatience)
 		}
 	}
 	if err := t.account(ctx); err != nil {

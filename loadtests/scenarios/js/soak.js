@@ -11,7 +11,7 @@ export const options = {
   thresholds: {
     ...lib.always,
     'http_req_duration{kind:read}': ['p(99)<50'],
-    edge_hits: ['rate>0.8'],
+    edge_hits: ['rate>0.7'],
   },
 };
 

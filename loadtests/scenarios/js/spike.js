@@ -29,7 +29,7 @@ export const options = {
     checks: ['rate==1'],
     dropped_iterations: ['count==0'],
     'http_req_duration{kind:read}': ['p(99)<250'],
-    edge_hits: ['rate>0.8'],
+    edge_hits: ['rate>0.7'],
     story_fills: [`count<=${lib.edges.length}`],
   },
 };

@@ -14,7 +14,7 @@ export const options = {
     'http_req_duration{kind:read}': ['p(99)<50'],
     'http_req_duration{kind:write}': ['p(99)<250'],
     'http_req_duration{kind:purge}': ['p(99)<250'],
-    edge_hits: ['rate>0.8'],
+    edge_hits: ['rate>0.7'],
   },
 };
 

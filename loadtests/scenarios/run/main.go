@@ -22,7 +22,7 @@ func main() {
 	flag.StringVar(&cfg.K6, "k6", "bin/k6", "the k6 to run")
 	flag.StringVar(&cfg.Scripts, "scripts", "loadtests/scenarios/js", "folder of the scenarios")
 	flag.IntVar(&cfg.PortOffset, "port-offset", 6000, "added to each port of the platform")
-	flag.IntVar(&cfg.Rate, "rate", 1000, "reads a second of the steady mix")
+	flag.IntVar(&cfg.Rate, "rate", 300, "reads a second of the steady mix")
 	flag.IntVar(&cfg.Objects, "objects", 6000, "objects at the origin")
 	flag.DurationVar(&cfg.Lasting, "for", time.Minute, "how long each scenario takes, but the soak")
 	flag.DurationVar(&cfg.Soak, "soak", 10*time.Minute, "how long the soak takes")
