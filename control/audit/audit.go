@@ -88,6 +88,10 @@ func (a *Auditor) Run(ctx context.Context, found func(*Violation)) (Report, erro
 		return report, err
 	}
 	for i := range nodes {
+		if why := nodes[i].Refused; why != "" {
+			report.Nodes = append(report.Nodes, NodeReport{Node: nodes[i].Node, Tier: nodes[i].Tier, Region: nodes[i].Region, Problem: "control refuses it: " + why})
+			continue
+		}
 		n, err := a.node(ctx, &nodes[i], found)
 		if err != nil {
 			return report, err
@@ -105,7 +109,7 @@ func (a *Auditor) nodes(ctx context.Context) ([]client.Node, error) {
 		return nil, err
 	}
 	nodes := slices.DeleteFunc(fleet.Nodes, func(n client.Node) bool {
-		return n.Tier != "edge" && n.Tier != "regional" || n.Refused != "" || len(a.cfg.Nodes) > 0 && !slices.Contains(a.cfg.Nodes, n.Node)
+		return n.Tier != "edge" && n.Tier != "regional" || len(a.cfg.Nodes) > 0 && !slices.Contains(a.cfg.Nodes, n.Node)
 	})
 	for _, name := range a.cfg.Nodes {
 		if !slices.ContainsFunc(nodes, func(n client.Node) bool { return n.Node == name }) {

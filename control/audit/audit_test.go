@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,7 +194,7 @@ func TestAudit_ContentOfTheOrigin(t *testing.T) {
 // TestAudit_NodesThatCannotBeAudited: a walk that has broken off is begun anew once, and what is missing is said.
 func TestAudit_NodesThatCannotBeAudited(t *testing.T) {
 	good := entryOf(t, "/a", "live", 5)
-	s := &script{nodes: []client.Node{{Node: "edge-1", Tier: "edge"}, {Node: "edge-2", Tier: "edge"}, {Node: "edge-3", Tier: "edge"}}, now: time.UnixMilli(1_000_000)}
+	s := &script{nodes: []client.Node{{Node: "edge-1", Tier: "edge"}, {Node: "edge-2", Tier: "edge"}, {Node: "edge-3", Tier: "edge"}, {Node: "edge-1", Tier: "edge", Refused: "another process of that name is the member"}}, now: time.UnixMilli(1_000_000)}
 	walks := map[string]int{}
 	s.pages = func(node, walk string) (client.EntryPage, error) {
 		if walk == "" {
@@ -220,6 +221,9 @@ func TestAudit_NodesThatCannotBeAudited(t *testing.T) {
 	}
 	if n := report.Nodes[2]; n.Problem == "" || walks["edge-3"] != 1 {
 		t.Errorf("a node that is away: %+v, %d walks", n, walks["edge-3"])
+	}
+	if n := report.Nodes[3]; !strings.Contains(n.Problem, "refuses it: another process") || n.Judged != 0 {
+		t.Errorf("a node that is refused: %+v", n)
 	}
 	_, err := New(Config{Nodes: []string{"edge-1", "edge-9"}}, Deps{Fleet: s, Log: s}).Run(t.Context(), func(*Violation) {})
 	if !errors.Is(err, ErrNoSuchNode) {

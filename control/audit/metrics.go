@@ -57,7 +57,7 @@ func (m *Metrics) Observe(meter metric.Meter) error {
 	violations, err2 := meter.Int64ObservableCounter("tiercache.audit.violations", metric.WithDescription("Entries that a node would have served although it must not, by kind"))
 	failures, err3 := meter.Int64ObservableCounter("tiercache.audit.failures", metric.WithDescription("Audits that could not be made at all"))
 	unaudited, err4 := meter.Int64ObservableGauge("tiercache.audit.unaudited_nodes", metric.WithDescription("Nodes that the last audit could not go through"))
-	current, err5 := meter.Float64ObservableGauge("tiercache.audit.current_ratio", metric.WithDescription("Share of what was judged in the last audit that is current"))
+	current, err5 := meter.Float64ObservableGauge("tiercache.audit.current_ratio", metric.WithDescription("Share of what was judged in the last audit that is current; absent when nothing was"))
 	whole, err6 := meter.Float64ObservableGauge("tiercache.audit.last_whole_timestamp", metric.WithUnit("s"), metric.WithDescription("Unix time at which the last audit of all nodes ended; 0: none yet"))
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return err
@@ -77,7 +77,9 @@ func (m *Metrics) Observe(meter metric.Meter) error {
 			}
 		}
 		o.ObserveInt64(unaudited, missing)
-		o.ObserveFloat64(current, m.mu.last.Current)
+		if m.mu.last.Judged > 0 {
+			o.ObserveFloat64(current, m.mu.last.Current)
+		}
 		at := 0.0
 		if !m.mu.whole.IsZero() {
 			at = float64(m.mu.whole.UnixMilli()) / 1000

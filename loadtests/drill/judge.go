@@ -12,6 +12,9 @@ const (
 	epsilon   = 100 * time.Millisecond
 )
 
+// maxLag is what the archive may lack at most: --backup-lag, and what it takes a busy machine to archive a segment.
+const maxLag = 30 * time.Second
+
 // maxViolations bounds what is kept of a run that goes wrong.
 const maxViolations = 50
 
@@ -25,6 +28,9 @@ func (r *Report) violation(format string, args ...any) {
 // judge checks the history. The versions of an object are those up to the restored one; behind it those that were lost, which
 // were written before the disaster; and behind them what was written since.
 func (r *Report) judge(l *load) {
+	if r.At.IsZero() {
+		r.judgeLatest(l.objects)
+	}
 	for _, o := range l.objects {
 		r.judgeRestored(o)
 	}
@@ -42,6 +48,30 @@ func (r *Report) judgeRestored(o *object) {
 			r.violation("restore: version %d of %s was acknowledged %v before the target, and the restored one is %d", w.version, o.path, r.At.Sub(w.acked), o.restored)
 		case w.begun.After(r.At) && w.version <= o.restored:
 			r.violation("restore: version %d of %s was written %v after the target, and the restored one is %d", w.version, o.path, w.begun.Sub(r.At), o.restored)
+		}
+	}
+}
+
+// judgeLatest wants what was restored without a target to be all that had been committed until some moment, and that not to
+// be long before the disaster.
+func (r *Report) judgeLatest(objects []*object) {
+	var newest time.Time // of what was restored
+	for _, o := range objects {
+		for _, w := range o.writes {
+			if w.version <= o.restored && w.begun.Before(r.Disaster) && w.begun.After(newest) {
+				newest = w.begun
+			}
+		}
+	}
+	for _, o := range objects {
+		for _, w := range o.writes {
+			switch {
+			case w.version <= o.restored || w.acked.IsZero() || !w.begun.Before(r.Disaster):
+			case w.acked.Before(newest):
+				r.violation("restore: version %d of %s was acknowledged %v before something was written that was restored, and the restored one is %d", w.version, o.path, newest.Sub(w.acked), o.restored)
+			case r.Disaster.Sub(w.acked) > maxLag:
+				r.violation("restore: version %d of %s was acknowledged %v before the disaster, and the restored one is %d", w.version, o.path, r.Disaster.Sub(w.acked), o.restored)
+			}
 		}
 	}
 }

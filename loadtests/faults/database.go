@@ -52,7 +52,7 @@ func (f *fleet) newDatabase(host string) (*database, error) {
 	settings := []string{
 		"listen_addresses=" + addr(host), "port=" + strconv.Itoa(port(host)), "unix_socket_directories=", "hba_file=" + d.dir + "/hba.conf",
 		"max_connections=80", "shared_buffers=32MB", "min_wal_size=80MB", "max_wal_size=128MB", "wal_level=replica", "max_wal_senders=4",
-		"wal_keep_size=64MB", "hot_standby=on", "huge_pages=off", "logging_collector=off", "log_destination=stderr", "restart_after_crash=off",
+		"wal_keep_size=64MB", "hot_standby=on", "huge_pages=off", "logging_collector=off", "log_destination=stderr", "restart_after_crash=on",
 	}
 	var args []string
 	for _, s := range settings {

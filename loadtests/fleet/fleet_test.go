@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,7 +56,7 @@ func TestReport_TablesPaperAndPlot(t *testing.T) {
 	paper := r.Paper(1000, 100)
 	for _, want := range []string{
 		"renewals a second                           direct         2000  by region         20",
-		"cores of control, idle                      direct          1.0  by region        0.0",
+		"cores of control, idle                      direct          1.1  by region        0.0",
 	} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("no line %q in\n%s", want, paper)
@@ -80,5 +81,23 @@ func TestConfig_SaysWhatIsWrong(t *testing.T) {
 		if c.Validate() == nil {
 			t.Errorf("%+v is taken", c)
 		}
+	}
+}
+
+// A server's processor time at 100, 1,000 and 5,000 followers, of which the last had too little of a processor.
+func TestPaper_CoresByAllSizes(t *testing.T) {
+	sizes := []Measured{{Followers: 100}, {Followers: 1000}, {Followers: 5000}}
+	for i, spent := range []time.Duration{95, 208, 280} {
+		sizes[i].IdleCPU.Control = spent * time.Millisecond
+	}
+	p := paper{&sizes[2], sizes, 10}
+	for n, want := range map[int]float64{100: 0.208, 1000: 1.338, 3000: 1.698, 5000: 2.058, 1_000_000: 377.0} {
+		if got := p.idleCores(n, ofControl); math.Abs(got/want-1) > 0.005 {
+			t.Errorf("%d followers: %.3f cores, want %.3f", n, got, want)
+		}
+	}
+	p.fleets = sizes[2:]
+	if got := p.idleCores(1000, ofControl); math.Abs(got-0.56) > 0.001 {
+		t.Errorf("by one size: %.3f cores", got)
 	}
 }
