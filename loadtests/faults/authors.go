@@ -60,7 +60,6 @@ func (a *author) work(ctx context.Context) {
 		}
 		switch {
 		case !l.Unknown && l.Status < 300:
-			a.jar.keep(l.Epoch)
 		case l.Status == http.StatusPreconditionFailed:
 			a.base = ""
 		default:
@@ -97,7 +96,10 @@ func (a *author) put(ctx context.Context, version int, base string, wait time.Du
 	if err := a.send(request, l); err != nil {
 		l.Status, l.Error = 0, err.Error()
 	}
-	l.End = c.record.now()
+	if l.Status < 300 && l.Epoch > 0 {
+		a.jar.keep(l.Epoch)
+	}
+	l.End = c.record.now() // behind that: who shares the jar may not know of it before
 	// Whether what was not answered is there, look finds out, and which epoch has what was committed without being told one.
 	l.Unknown = l.Status == 0 || l.Status >= 500 || l.Status < 300 && l.Epoch == 0
 	c.record.add(l)
@@ -160,9 +162,9 @@ func (a *author) look(ctx context.Context, unknown *line) bool {
 	a.base = response.Header.Get("ETag")
 	if unknown != nil && versionIn(a.page.Name, string(text)) == unknown.Version {
 		found := *unknown
-		found.Unknown, found.Status, found.End = false, http.StatusOK, c.record.now()
 		found.Epoch, _ = strconv.ParseUint(response.Header.Get("Tiercache-Epoch"), 10, 64) // at most
 		a.jar.keep(found.Epoch)
+		found.Unknown, found.Status, found.End = false, http.StatusOK, c.record.now()
 		c.record.add(&found)
 	}
 	return true

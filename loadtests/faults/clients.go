@@ -137,14 +137,17 @@ func (c *crowd) read(ctx context.Context, name, node string, p *history.Page, j 
 		panic("faults: a request that cannot be made: " + err.Error())
 	}
 	request.Host = p.Host
+	l.Start = c.record.now() // before the token is read: what others put into the jar after that may not be in it
 	if j != nil {
 		if l.Jar, l.Token = j.name, j.token.Load(); l.Token > 0 {
 			request.Header.Set("Tiercache-Min-Epoch", strconv.FormatUint(l.Token, 10))
 		}
 	}
-	l.Start = c.record.now()
 	content, err := c.send(request, l)
-	l.End = c.record.now()
+	if err == nil && l.Status == http.StatusOK && j != nil {
+		j.keep(l.Stamp)
+	}
+	l.End = c.record.now() // behind that: who shares the jar may not know of it before
 	if err != nil {
 		if ctx.Err() == context.Canceled {
 			return l // the run is over
@@ -152,9 +155,6 @@ func (c *crowd) read(ctx context.Context, name, node string, p *history.Page, j 
 		l.Status, l.Error = 0, err.Error()
 	} else if l.Status == http.StatusOK {
 		l.Version = versionIn(p.Name, content)
-		if j != nil {
-			j.keep(l.Stamp)
-		}
 	}
 	c.record.add(l)
 	return l
